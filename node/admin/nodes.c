@@ -1,0 +1,190 @@
+/* GET /mesh/v1/status and /mesh/v1/nodes (contract.md section 4). What is not known is null, never
+ * 0. */
+#include "node/admin/json.h"
+#include "node/admin/roster.h"
+
+/* What a row of `ls nodes` is made of, for this node and for peers alike. */
+struct row {
+    bool is_self;
+    const char *name;
+    const struct id *id;
+    enum tier tier;
+    const char *region;
+    const char *state;
+    const struct facts *facts;     /* NULL: none came yet */
+    int64_t age_ms;                /* of the facts; -1 not known */
+    uint64_t rtt_us;               /* 0 not known */
+    const struct facts_load *load; /* NULL: not known */
+};
+
+static uint64_t since(uint64_t now_ms, uint64_t then_ms)
+{
+    return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
+static void put_load(struct json *j, const struct facts_load *load)
+{
+    json_key(j, "load");
+    json_open(j, '{');
+    json_put_count_or_null(j, "inflight", load ? (int64_t)load->inflight : -1);
+    json_put_count_or_null(j, "queued", load ? (int64_t)load->queued : -1);
+    json_key(j, "utilization");
+    if (load && load->capacity)
+        json_milli(j, (uint64_t)load->inflight * 1000 / load->capacity);
+    else
+        json_null(j);
+    json_close(j, '}');
+}
+
+static void put_model(struct json *j, const struct facts_model *m)
+{
+    json_open(j, '{');
+    json_put_text(j, "name", m->name);
+    json_put_text_or_null(j, "version", m->version);
+    json_put_bool(j, "loaded", m->loaded);
+    json_put_count_or_null(j, "context", m->context);
+    json_put_count_or_null(j, "slots", m->slots);
+    json_close(j, '}');
+}
+
+static void put_backends(struct json *j, const struct facts *f)
+{
+    json_key(j, "backends");
+    if (!f) {
+        json_null(j);
+        return;
+    }
+    json_open(j, '[');
+    for (size_t i = 0; i < f->backend_count; i++) {
+        const struct facts_backend *b = &f->backends[i];
+        json_open(j, '{');
+        json_put_text(j, "name", b->name);
+        json_put_text(j, "kind", b->kind);
+        json_put_str(j, "state", facts_backend_state_name(b->state));
+        json_key(j, "models");
+        json_open(j, '[');
+        for (size_t m = 0; m < b->model_count; m++)
+            put_model(j, &b->models[m]);
+        json_close(j, ']');
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+/* The part that only facts tell. */
+static void put_facts(struct json *j, const struct row *r)
+{
+    const struct facts *f = r->facts;
+    if (f)
+        json_put_text(j, "zone", f->zone);
+    else
+        json_put_null(j, "zone");
+    json_put_str(j, "state", r->state);
+    json_put_count_or_null(j, "incarnation", f && f->boot_ms ? (int64_t)f->boot_ms : -1);
+    json_put_count_or_null(j, "age_ms", r->age_ms);
+    json_key(j, "rtt_ms");
+    if (r->rtt_us)
+        json_milli(j, r->rtt_us);
+    else
+        json_null(j);
+    json_put_text_or_null(j, "version", f ? f->version : BYTES(""));
+    json_put_text_or_null(j, "mesh", f ? f->mesh_addr : BYTES(""));
+    json_put_text_or_null(j, "http", f ? f->http_addr : BYTES(""));
+    json_put_count_or_null(j, "epoch", f ? (int64_t)f->epoch : -1);
+}
+
+static void put_row(struct json *j, const struct row *r)
+{
+    char id_text[ID_TEXT_SIZE];
+    id_to_text(r->id, id_text);
+    json_open(j, '{');
+    json_put_bool(j, "self", r->is_self);
+    json_put_str(j, "name", r->name);
+    json_put_str(j, "id", id_text);
+    json_put_str(j, "tier", tier_name(r->tier));
+    json_put_str(j, "region", r->region);
+    put_facts(j, r);
+    json_put_bool(j, "voter", false); /* nobody votes until the log exists */
+    put_load(j, r->load);
+    put_backends(j, r->facts);
+    json_close(j, '}');
+}
+
+static void put_self(struct json *j, const struct admin_view *v)
+{
+    const struct cert *cert = &v->identity->cert;
+    struct row row = {.is_self = true,
+                      .name = cert->name,
+                      .id = &v->identity->node,
+                      .tier = cert->tier,
+                      .region = cert->region,
+                      .state = peer_state_name(PEER_ALIVE),
+                      .facts = v->self,
+                      .age_ms = v->self ? 0 : -1,
+                      .load = v->self ? &v->self->load : NULL};
+    put_row(j, &row);
+}
+
+static void put_peer(struct json *j, const struct admin_view *v, const struct peer *p)
+{
+    struct row row = {.name = p->name,
+                      .id = &p->id,
+                      .tier = p->tier,
+                      .region = p->region,
+                      .state = peer_state_name(p->state),
+                      .facts = p->facts,
+                      .age_ms = p->facts ? (int64_t)since(v->now_ms, p->facts_ms) : -1,
+                      .rtt_us = p->rtt_us,
+                      .load = p->load_ms ? &p->load : NULL};
+    put_row(j, &row);
+}
+
+enum err admin_nodes_json(const struct admin_view *v, struct buf *out)
+{
+    struct roster roster;
+    struct json j;
+    roster_of(v, &roster);
+    json_begin(&j, out);
+    json_open(&j, '{');
+    json_key(&j, "nodes");
+    json_open(&j, '[');
+    put_self(&j, v);
+    for (size_t i = 0; i < roster.count; i++)
+        put_peer(&j, v, roster.peers[i]);
+    json_close(&j, ']');
+    json_close(&j, '}');
+    return json_end(&j);
+}
+
+static size_t count_alive(const struct admin_view *v)
+{
+    size_t alive = 1; /* this node answers */
+    for (size_t i = 0; v->mesh && i < mesh_peer_count(v->mesh); i++)
+        alive += mesh_peer(v->mesh, i)->state == PEER_ALIVE;
+    return alive;
+}
+
+enum err admin_status_json(const struct admin_view *v, struct buf *out)
+{
+    char mesh_text[ID_TEXT_SIZE];
+    struct json j;
+    id_to_text(&v->identity->mesh, mesh_text);
+    json_begin(&j, out);
+    json_open(&j, '{');
+    json_put_str(&j, "node", v->identity->cert.name);
+    json_put_str(&j, "mesh", mesh_text);
+    json_put_str(&j, "state", v->state);
+    json_put_uint(&j, "epoch", v->epoch);
+    json_put_uint(&j, "applied",
+                  0); /* of the replicated log, which is not there yet: nothing applied, no hash, */
+    json_put_null(&j, "state_hash"); /* no leader, no voters */
+    json_put_null(&j, "leader");
+    json_key(&j, "voters");
+    json_open(&j, '[');
+    json_close(&j, ']');
+    json_put_uint(&j, "alive", count_alive(v));
+    json_put_uint(&j, "uptime_s", since(v->now_ms, v->started_ms) / 1000);
+    json_put_uint(&j, "inflight", v->inflight);
+    json_close(&j, '}');
+    return json_end(&j);
+}

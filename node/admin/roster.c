@@ -1,0 +1,101 @@
+/* Sorting peers and flattening everybody's facts into offers; the bounds are MESH_PEERS_MAX nodes
+ * of FACTS_MODELS_MAX models. */
+#include "node/admin/roster.h"
+
+#include <stdlib.h>
+
+static int compare_peers(const void *a, const void *b)
+{
+    const struct peer *left = *(const struct peer *const *)a;
+    const struct peer *right = *(const struct peer *const *)b;
+    int order = strcmp(left->name, right->name);
+    return order ? order : id_compare(&left->id, &right->id);
+}
+
+void roster_of(const struct admin_view *v, struct roster *ret_roster)
+{
+    size_t count = v->mesh ? mesh_peer_count(v->mesh) : 0;
+    if (count > MESH_PEERS_MAX)
+        count = MESH_PEERS_MAX;
+    for (size_t i = 0; i < count; i++)
+        ret_roster->peers[i] = mesh_peer(v->mesh, i);
+    ret_roster->count = count;
+    if (count)
+        qsort(ret_roster->peers, count, sizeof(ret_roster->peers[0]), compare_peers);
+}
+
+static bool peer_counts(const struct peer *p, enum roster_filter filter)
+{
+    if (!p->facts)
+        return false;
+    return filter == ROSTER_SERVED ? mesh_peer_is_usable(p)
+                                   : p->state == PEER_ALIVE || p->state == PEER_SUSPECT;
+}
+
+static bool backend_counts(const struct facts_backend *b, enum roster_filter filter)
+{
+    return b->state == FACTS_BACKEND_UP ||
+           (filter == ROSTER_KNOWN && b->state == FACTS_BACKEND_LOADING);
+}
+
+static size_t count_models(const struct facts *f)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < f->backend_count; i++)
+        count += f->backends[i].model_count;
+    return count;
+}
+
+static void add_node(struct roster_offers *offers, const struct facts *f, struct bytes node,
+                     size_t rank, enum roster_filter filter)
+{
+    for (size_t i = 0; i < f->backend_count; i++) {
+        const struct facts_backend *backend = &f->backends[i];
+        for (size_t m = 0; backend_counts(backend, filter) && m < backend->model_count; m++)
+            offers->items[offers->count++] =
+                (struct roster_offer){&backend->models[m], backend, node, rank};
+    }
+}
+
+static int compare_offers(const void *a, const void *b)
+{
+    const struct roster_offer *left = a;
+    const struct roster_offer *right = b;
+    int order = bytes_compare(left->model->name, right->model->name);
+    if (order == 0)
+        order = bytes_compare(left->model->version, right->model->version);
+    if (order == 0)
+        order = (left->rank > right->rank) - (left->rank < right->rank);
+    return order ? order : bytes_compare(left->backend->name, right->backend->name);
+}
+
+enum err roster_offers_collect(const struct admin_view *v, enum roster_filter filter,
+                               struct roster_offers *ret_offers)
+{
+    struct roster roster;
+    roster_of(v, &roster);
+    size_t count_max = v->self ? count_models(v->self) : 0;
+    for (size_t i = 0; i < roster.count; i++)
+        if (peer_counts(roster.peers[i], filter))
+            count_max += count_models(roster.peers[i]->facts);
+
+    struct roster_offers offers = {.items = malloc((count_max + 1) * sizeof(struct roster_offer))};
+    if (!offers.items)
+        return ERR_NO_MEMORY;
+    if (v->self)
+        add_node(&offers, v->self, v->self->name, 0, filter);
+    for (size_t i = 0; i < roster.count; i++) {
+        const struct peer *p = roster.peers[i];
+        if (peer_counts(p, filter))
+            add_node(&offers, p->facts, bytes_from_str(p->name), i + 1, filter);
+    }
+    qsort(offers.items, offers.count, sizeof(offers.items[0]), compare_offers);
+    *ret_offers = offers;
+    return ERR_OK;
+}
+
+void roster_offers_fini(struct roster_offers *offers)
+{
+    free(offers->items);
+    *offers = (struct roster_offers){0};
+}

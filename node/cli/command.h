@@ -1,0 +1,51 @@
+/* The table of commands: what `help` lists, what `COMMAND --help` says, and which function does it.
+ * A new command is a row in command.c and a function `enum cli_exit cli_NAME(const struct cli *)`.
+ */
+#ifndef NODE_CLI_COMMAND_H
+#define NODE_CLI_COMMAND_H
+
+#include "node/cli/flags.h"
+#include "node/cli/say.h"
+
+/* One invocation, as its command sees it. */
+struct cli {
+    const struct command *command;
+    struct flags flags;
+    bool json; /* -o json */
+};
+
+struct command {
+    const char *name;      /* "init", "ls nodes" */
+    const char *arguments; /* "TOKEN", "[FILE]"; "" */
+    const char *summary;   /* for the list */
+    const char *more;      /* for its own help; may span lines */
+    const struct flag *flags;
+    size_t words_min;
+    size_t words_max;
+    enum cli_exit (*run)(const struct cli *cli);
+};
+
+size_t command_count(void);
+const struct command *command_at(size_t index);
+/* The command that argv begins with, and how many words its name took; NULL: none. */
+const struct command *command_find(int argc, char *const *argv, int *ret_words);
+/* The name of a command that was probably meant, or NULL. */
+const char *command_near(int argc, char *const *argv);
+/* `help` and `COMMAND --help`, on stdout. */
+void command_list(void);
+void command_help(const struct command *command);
+
+enum cli_exit cli_config_check(const struct cli *cli);
+enum cli_exit cli_help(const struct cli *cli);
+enum cli_exit cli_init(const struct cli *cli);
+enum cli_exit cli_invite(const struct cli *cli);
+enum cli_exit cli_join(const struct cli *cli);
+enum cli_exit cli_ls_models(const struct cli *cli);
+enum cli_exit cli_ls_nodes(const struct cli *cli);
+enum cli_exit cli_receipt_get(const struct cli *cli);
+enum cli_exit cli_receipt_verify(const struct cli *cli);
+enum cli_exit cli_run(const struct cli *cli);
+enum cli_exit cli_status(const struct cli *cli);
+enum cli_exit cli_version(const struct cli *cli);
+
+#endif

@@ -1,0 +1,190 @@
+/* A small HTTP client over the control socket, on a loop of its own that ends with the answer.
+ *
+ * Happy path: connect, write the request, parse, end of the message stops the loop.
+ * Failure modes: no socket or nobody behind it (connect fails), silence (timer), an end or a reset
+ * in the middle, an answer that is not HTTP or too large: each ends the loop with its error. */
+#include "node/cli/control.h"
+
+#include "node/cli/nodedir.h"
+#include "node/http/parser.h"
+#include "node/io/stream.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#define HEAD_MAX (16 * 1024)
+
+struct call {
+    struct io_loop *loop;
+    struct io_stream *stream;
+    struct io_timer timer;
+    struct http_parser *parser;
+    const char *target;
+    struct buf *body;
+    int status;
+    bool is_done;
+    enum err result;
+};
+
+static void finish(struct call *c, enum err e)
+{
+    if (c->is_done)
+        return;
+    c->is_done = true;
+    c->result = e;
+    io_loop_stop(c->loop);
+}
+
+static enum err on_head(void *owner, const struct http_head *head)
+{
+    struct call *c = owner;
+    c->status = head->status;
+    return ERR_OK;
+}
+
+static enum err on_body(void *owner, struct bytes data)
+{
+    struct call *c = owner;
+    return buf_append(c->body, data);
+}
+
+static enum err on_end(void *owner)
+{
+    finish(owner, ERR_OK);
+    return ERR_OK;
+}
+
+static const struct http_parser_ops parser_ops = {on_head, on_body, on_end};
+
+static void on_open(void *owner, enum err e)
+{
+    struct call *c = owner;
+    char request[1024];
+    if (e != ERR_OK) {
+        finish(c, e);
+        return;
+    }
+    int size =
+        snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\nHost: grapevine\r\nConnection: close\r\n\r\n", c->target);
+    CHECK(size > 0 && (size_t)size < sizeof(request));
+    struct bytes part = bytes_of(request, (size_t)size);
+    io_stream_write(c->stream, &part, 1);
+    io_stream_read(c->stream);
+}
+
+static void on_read(void *owner, struct bytes data)
+{
+    struct call *c = owner;
+    size_t used;
+    if (c->is_done)
+        return;
+    enum err e = http_parser_feed(c->parser, data, &used);
+    if (e != ERR_OK)
+        finish(c, e);
+}
+
+static void on_eof(void *owner)
+{
+    struct call *c = owner;
+    if (c->is_done)
+        return;
+    enum err e = http_parser_eof(c->parser);
+    finish(c, e == ERR_OK ? ERR_EOF : e);
+}
+
+static void on_drain(void *owner)
+{
+    (void)owner;
+}
+
+static void on_fail(void *owner, enum err e)
+{
+    finish(owner, e);
+}
+
+static const struct io_stream_ops stream_ops = {on_open, on_read, on_eof, on_drain, on_fail};
+
+static void on_timeout(struct io_timer *timer)
+{
+    finish(LIST_ENTRY(timer, struct call, timer), ERR_TIMEOUT);
+}
+
+static enum err call_on_loop(struct call *c, const struct io_addr *addr)
+{
+    struct http_parser_cfg cfg = {.kind = HTTP_PARSE_RESPONSE, .head_max = HEAD_MAX};
+    TRY(http_parser_create(&cfg, &parser_ops, c, &c->parser));
+    TRY(io_connect(c->loop, addr, &stream_ops, c, &c->stream));
+    io_timer_start(c->loop, &c->timer, CONTROL_TIMEOUT_MS, on_timeout);
+    io_loop_run(c->loop);
+    io_timer_stop(&c->timer);
+    return c->result;
+}
+
+static enum err call(const struct io_addr *addr, struct call *c)
+{
+    TRY(io_loop_create(&c->loop));
+    enum err e = call_on_loop(c, addr);
+    io_stream_close(c->stream);
+    http_parser_destroy(c->parser);
+    io_loop_destroy(c->loop);
+    return e;
+}
+
+/* --- what went wrong */
+
+static enum cli_exit say_unreachable(enum err e, const char *dir, const char *path)
+{
+    switch (e) {
+    case ERR_NOT_FOUND:
+    case ERR_REFUSED:
+        return say_error(CLI_UNREACHABLE,
+                         "no node answers: %s: is it running? start it with: grapevine "
+                         "run --dir %s",
+                         path, dir);
+    case ERR_PERMISSION:
+        return say_error(CLI_FAILED,
+                         "permission denied: %s: only the user who runs the node may ask it", path);
+    case ERR_TIMEOUT:
+        return say_error(CLI_UNREACHABLE,
+                         "no answer within %d s: %s: the node is stuck or overloaded; "
+                         "see its log",
+                         CONTROL_TIMEOUT_MS / 1000, path);
+    default:
+        return say_error(say_exit_of(e), "no sane answer (%s): %s: see the node's log", err_text(e),
+                         path);
+    }
+}
+
+static enum cli_exit say_status(const struct call *c, const char *missing)
+{
+    if (c->status == 404 && missing)
+        return say_error(CLI_FAILED, "%s", missing);
+    char text[1024];
+    cJSON *json = cJSON_ParseWithLength((const char *)c->body->data, c->body->size);
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
+    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "message"));
+    snprintf(text, sizeof(text), "%s", message ? message : "no reason given");
+    cJSON_Delete(json);
+    return say_error(CLI_FAILED, "refused by the node with status %d: %.200s: %s", c->status,
+                     c->target, text);
+}
+
+enum cli_exit control_get(const struct cli *cli, const char *target, const char *missing,
+                          struct buf *body)
+{
+    char dir[FILES_PATH_MAX];
+    char path[FILES_PATH_MAX];
+    struct io_addr addr;
+    struct call c = {.target = target, .body = body, .result = ERR_INTERNAL};
+    enum cli_exit code = nodedir_find(&cli->flags, dir);
+    if (code != CLI_DONE)
+        return code;
+    if (files_join(dir, NODEDIR_CONTROL, path) != ERR_OK || io_addr_unix(path, &addr) != ERR_OK)
+        return say_error(CLI_UNREACHABLE, "path too long for a socket: %s: no node can run there",
+                         path);
+    enum err e = call(&addr, &c);
+    if (e != ERR_OK)
+        return say_unreachable(e, dir, path);
+    return c.status == 200 ? CLI_DONE : say_status(&c, missing);
+}

@@ -1,0 +1,12 @@
+/* Founding a mesh with its first node, for `init` and `run --dev`. */
+#ifndef NODE_CLI_INIT_H
+#define NODE_CLI_INIT_H
+
+#include "node/cli/keyfile.h"
+#include "node/config/config.h"
+
+/* New root, administrator and node of this configuration, whole in `dir`. Says what is wrong. */
+MUST_CHECK enum cli_exit init_found(const char *dir, const struct config *config,
+                                    struct keyfile *ret_node);
+
+#endif

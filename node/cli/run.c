@@ -1,0 +1,394 @@
+/* `grapevine run`: a node in the foreground. Files, signals, the log's sink and exit statuses are
+ * here; everything that serves is node/node.h's.
+ *
+ * Happy path: identity, boot number, node_open, ready line, signal, drain, drained, exit 0.
+ * Failure modes: whatever cannot be read or taken at the start ends with one error line and nothing
+ * left; a second signal ends it at once (status 1); a configuration that cannot be taken over at
+ * SIGHUP is told and the old one stays. */
+#include "node/cli/boot.h"
+#include "node/cli/enrol.h"
+#include "node/cli/init.h"
+#include "node/cli/nodedir.h"
+#include "node/cli/notify.h"
+#include "node/io/addr.h"
+#include "node/node.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LINGER_MS 100 /* after the last request, for bytes that are still on their way out */
+#define MESSAGE_MAX 2048
+
+struct run {
+    const struct cli *cli;
+    char dir[FILES_PATH_MAX];
+    char config_path[FILES_PATH_MAX];
+    char control_path[FILES_PATH_MAX];
+    struct config config;
+    struct buf yaml; /* the file's text, to find lines in it */
+    struct identity identity;
+    struct boot boot;
+    struct log log;
+    struct io_loop *loop;
+    struct io_signals *signals;
+    struct io_timer linger;
+    struct node *node;
+    bool is_dev;
+    bool is_stopping;
+    enum cli_exit code;
+};
+
+/* --- log */
+
+static uint64_t log_wall_ms(void *ctx)
+{
+    struct run *r = ctx;
+    return io_wall_ms(r->loop);
+}
+
+static void log_sink(void *ctx, struct bytes line)
+{
+    (void)ctx;
+    if (write(STDERR_FILENO, line.data, line.size) < 0)
+        return; /* nobody is left to tell */
+}
+
+static void init_log(struct run *r)
+{
+    bool is_text = r->config.log_format == CONFIG_LOG_TEXT ||
+                   (r->config.log_format == CONFIG_LOG_AUTO && isatty(STDERR_FILENO));
+    r->log = (struct log){.level = r->config.log_level,
+                          .format = is_text ? LOG_TEXT : LOG_JSON,
+                          .wall_ms = log_wall_ms,
+                          .sink = log_sink,
+                          .ctx = r,
+                          .node = r->config.name};
+}
+
+/* --- identity and configuration agree */
+
+static enum cli_exit refuse_difference(const struct run *r, const char *key, const char *configured,
+                                       const char *certified)
+{
+    char line[16] = "";
+    unsigned number = config_line_of(buf_bytes(&r->yaml), key);
+    if (number)
+        snprintf(line, sizeof(line), ":%u", number);
+    return say_error(CLI_REFUSED,
+                     "certificate and configuration differ: %s%s: %s is %s, but this node's "
+                     "certificate says %s; write %s there, or join anew",
+                     r->config_path, line, key, configured, certified, certified);
+}
+
+static enum cli_exit check_difference(const struct run *r, const struct config *c)
+{
+    const struct cert *cert = &r->identity.cert;
+    if (strcmp(c->name, cert->name) != 0)
+        return refuse_difference(r, "node.name", c->name, cert->name);
+    if (c->tier != cert->tier)
+        return refuse_difference(r, "node.tier", tier_name(c->tier), tier_name(cert->tier));
+    if (strcmp(c->region, cert->region) != 0)
+        return refuse_difference(r, "node.region", c->region, cert->region);
+    return CLI_DONE;
+}
+
+static enum cli_exit refuse_identity(enum err e, const char *path)
+{
+    if (e == ERR_CERT_EXPIRED)
+        return say_error(CLI_REFUSED,
+                         "the node's certificate is not valid now: %s: check the clock, or "
+                         "join anew with a fresh invitation",
+                         path);
+    if (e == ERR_INVALID)
+        return say_error(CLI_REFUSED,
+                         "key and certificate do not belong together: %s: restore both "
+                         "from one copy, or join anew",
+                         path);
+    return say_error(CLI_REFUSED,
+                     "the node's certificate does not verify (%s): %s: restore it from a "
+                     "copy, or join anew",
+                     err_text(e), path);
+}
+
+static enum cli_exit load_identity(struct run *r)
+{
+    char key_path[FILES_PATH_MAX];
+    char cert_path[FILES_PATH_MAX];
+    struct keyfile k = {.chain_size = 0};
+    if (files_join(r->dir, NODEDIR_NODE_KEY, key_path) != ERR_OK ||
+        files_join(r->dir, NODEDIR_NODE_CERT, cert_path) != ERR_OK)
+        return say_file_error(ERR_LIMIT, r->dir);
+    enum cli_exit code = keyfile_load(KEYFILE_NODE, key_path, &k);
+    if (code == CLI_DONE)
+        code = keyfile_load(KEYFILE_CERT, cert_path, &k);
+    if (code == CLI_DONE) {
+        enum err e = identity_init(&r->identity, k.seed, k.root, bytes_of(k.chain, k.chain_size),
+                                   enrol_now_ms());
+        if (e != ERR_OK)
+            code = refuse_identity(e, cert_path);
+    }
+    keyfile_wipe(&k);
+    return code == CLI_DONE ? check_difference(r, &r->config) : code;
+}
+
+/* --- --dev: everything is made first, and removed at the end */
+
+static enum cli_exit dev_config(const struct flags *flags, struct config *ret_config)
+{
+    char text[MESSAGE_MAX];
+    struct buf message;
+    config_defaults(ret_config);
+    bytes_to_str(BYTES("dev"), ret_config->name, sizeof(ret_config->name));
+    bytes_to_str(BYTES("127.0.0.1:0"), ret_config->listen_mesh, sizeof(ret_config->listen_mesh));
+    buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
+    size_t cursor = 0;
+    for (const char *set; (set = flags_next(flags, "--set", &cursor));)
+        if (config_set(ret_config, set, &message) != ERR_OK) {
+            text[message.size] = 0;
+            return say_error(CLI_USAGE, "configuration: %s", text);
+        }
+    return enrol_options(flags, ret_config);
+}
+
+static enum cli_exit make_dev_dir(struct run *r)
+{
+    struct config config;
+    struct keyfile node;
+    enum cli_exit code = dev_config(&r->cli->flags, &config);
+    if (code != CLI_DONE)
+        return code;
+    enum err e = files_make_temporary_dir(r->dir);
+    if (e != ERR_OK)
+        return say_file_error(e, "a temporary directory ($TMPDIR or /tmp)");
+    r->is_dev = true;
+    code = init_found(r->dir, &config, &node);
+    keyfile_wipe(&node);
+    return code;
+}
+
+/* --- while it runs */
+
+static void on_linger_over(struct io_timer *timer)
+{
+    struct run *r = LIST_ENTRY(timer, struct run, linger);
+    io_loop_stop(r->loop);
+}
+
+static void on_drained(void *owner)
+{
+    struct run *r = owner;
+    io_timer_start(r->loop, &r->linger, LINGER_MS, on_linger_over);
+}
+
+static void on_ready(void *owner)
+{
+    struct run *r = owner;
+    printf("ready http=%s mesh=%s node=%s\n", node_http_addr(r->node), node_mesh_addr(r->node),
+           r->config.name);
+    fflush(stdout);
+    notify_systemd("READY=1");
+    if (r->is_dev)
+        fprintf(stderr, "try it: curl http://%s/v1/models\n", node_http_addr(r->node));
+}
+
+static void stop(struct run *r)
+{
+    if (r->is_stopping) {
+        r->code = CLI_FAILED; /* requests were cut */
+        io_loop_stop(r->loop);
+        return;
+    }
+    r->is_stopping = true;
+    notify_systemd("STOPPING=1");
+    node_drain(r->node);
+}
+
+static void reload(struct run *r)
+{
+    struct config config;
+    char text[MESSAGE_MAX];
+    struct buf message;
+    buf_clear(&r->yaml);
+    if (nodedir_load_config(r->config_path, &r->cli->flags, &r->yaml, &config) != CLI_DONE ||
+        check_difference(r, &config) != CLI_DONE) {
+        LOG(&r->log, LOG_ERROR, "reload_refused", LOG_STR("file", r->config_path));
+        return;
+    }
+    buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
+    enum err e = node_reload(r->node, &config, &message);
+    text[message.size] = 0;
+    if (e == ERR_OK)
+        r->log.level = config.log_level;
+    LOG(&r->log, e == ERR_OK ? LOG_INFO : LOG_ERROR, e == ERR_OK ? "reloaded" : "reload_refused",
+        LOG_STR("file", r->config_path), LOG_ERR(e), LOG_STR("detail", text));
+}
+
+static void on_signal(void *owner, int signal_number)
+{
+    struct run *r = owner;
+    /* A --dev node has no file that somebody could have changed: its terminal went away. */
+    if (signal_number == SIGHUP && !r->is_dev)
+        reload(r);
+    else
+        stop(r);
+}
+
+/* --- start */
+
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* as it was, then */
+}
+
+static enum cli_exit prepare(struct run *r)
+{
+    struct io_addr addr;
+    enum cli_exit code = r->is_dev ? CLI_DONE : nodedir_find(&r->cli->flags, r->dir);
+    if (code != CLI_DONE)
+        return code;
+    if (files_join(r->dir, NODEDIR_CONFIG, r->config_path) != ERR_OK ||
+        files_join(r->dir, NODEDIR_CONTROL, r->control_path) != ERR_OK ||
+        io_addr_unix(r->control_path, &addr) != ERR_OK)
+        return say_error(CLI_FAILED,
+                         "path too long for a socket: %s/%s: choose a shorter directory", r->dir,
+                         NODEDIR_CONTROL);
+    code = nodedir_load_config(r->config_path, &r->cli->flags, &r->yaml, &r->config);
+    if (code == CLI_DONE)
+        code = load_identity(r);
+    if (code == CLI_DONE)
+        code = boot_open(r->dir, &r->boot);
+    return code;
+}
+
+static enum cli_exit check_http(const struct run *r, bool is_insecure)
+{
+    struct io_addr http;
+    if (is_insecure || io_addr_parse(bytes_from_str(r->config.listen_http), &http) != ERR_OK ||
+        io_addr_is_loopback(&http))
+        return CLI_DONE;
+    return say_error(CLI_REFUSED,
+                     "no API keys yet: listen.http %s is beyond loopback: listen on "
+                     "127.0.0.1, or give --insecure-http if the network protects it",
+                     r->config.listen_http);
+}
+
+/* --dev takes any free port when the usual one is taken, unless somebody asked for that one. */
+static bool takes_another_port(struct run *r, enum err e)
+{
+    struct config defaults;
+    size_t cursor = 0;
+    config_defaults(&defaults);
+    if (!r->is_dev || e != ERR_ADDRESS_IN_USE ||
+        strcmp(r->config.listen_http, defaults.listen_http) != 0)
+        return false;
+    for (const char *set; (set = flags_next(&r->cli->flags, "--set", &cursor));)
+        if (strncmp(set, "listen", 6) == 0)
+            return false;
+    bytes_to_str(BYTES("127.0.0.1:0"), r->config.listen_http, sizeof(r->config.listen_http));
+    return true;
+}
+
+static enum cli_exit open_node(struct run *r)
+{
+    char text[MESSAGE_MAX];
+    struct buf message;
+    struct node_cfg cfg = {.loop = r->loop,
+                           .config = &r->config,
+                           .identity = &r->identity,
+                           .log = &r->log,
+                           .boot_ms = r->boot.boot_ms,
+                           .control_path = r->control_path,
+                           .version = GV_VERSION,
+                           .allow_insecure_http = flags_has(&r->cli->flags, "--insecure-http"),
+                           .on_ready = on_ready,
+                           .on_drained = on_drained,
+                           .owner = r};
+    enum cli_exit code = check_http(r, cfg.allow_insecure_http);
+    if (code != CLI_DONE)
+        return code;
+    crypto_random(&cfg.seed, sizeof(cfg.seed));
+    buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
+    enum err e = node_open(&cfg, &message, &r->node);
+    if (e != ERR_OK && takes_another_port(r, e)) {
+        buf_clear(&message);
+        e = node_open(&cfg, &message, &r->node);
+    }
+    if (e == ERR_OK)
+        return CLI_DONE;
+    text[message.size] = 0;
+    return say_error(say_exit_of(e), "cannot start: %s", message.size ? text : err_text(e));
+}
+
+static enum cli_exit serve(struct run *r)
+{
+    enum cli_exit code = prepare(r);
+    if (code != CLI_DONE)
+        return code;
+    init_log(r);
+    code = open_node(r);
+    if (code != CLI_DONE)
+        return code;
+    io_loop_run(r->loop);
+    io_timer_stop(&r->linger);
+    node_close(r->node);
+    r->node = NULL;
+    return r->code;
+}
+
+static enum cli_exit check_flags(const struct flags *flags)
+{
+    bool is_dev = flags_has(flags, "--dev");
+    if (is_dev && flags_has(flags, "--dir"))
+        return say_error(CLI_USAGE,
+                         "flags exclude each other: --dev and --dir: --dev makes a directory "
+                         "of its own");
+    if (!is_dev && flags_has(flags, "--backend"))
+        return say_error(CLI_USAGE,
+                         "only with --dev: --backend: list backends in the configuration");
+    return CLI_DONE;
+}
+
+/* A signal that comes before the node is there waits in the loop; on_signal finds the node then. */
+static enum cli_exit run(struct run *r)
+{
+    if (io_loop_create(&r->loop) != ERR_OK)
+        return say_error(CLI_FAILED, "no event loop: libuv: check the limits of this process");
+    enum err e = io_signals_open(r->loop, on_signal, r, &r->signals);
+    enum cli_exit code = e == ERR_OK ? CLI_DONE
+                                     : say_error(CLI_FAILED,
+                                                 "no signals: %s: check the "
+                                                 "limits of this process",
+                                                 err_text(e));
+    if (code == CLI_DONE && flags_has(&r->cli->flags, "--dev"))
+        code = make_dev_dir(r);
+    if (code == CLI_DONE)
+        code = serve(r);
+    boot_close(&r->boot);
+    if (r->is_dev)
+        files_remove_tree(r->dir);
+    if (r->signals)
+        io_signals_close(r->signals);
+    io_loop_destroy(r->loop);
+    identity_wipe(&r->identity);
+    return code;
+}
+
+enum cli_exit cli_run(const struct cli *cli)
+{
+    struct run r = {.cli = cli, .code = CLI_DONE};
+    enum cli_exit code = check_flags(&cli->flags);
+    if (code != CLI_DONE)
+        return code;
+    raise_fd_limit();
+    signal(SIGPIPE, SIG_IGN);
+    buf_init(&r.yaml, NODEDIR_CONFIG_MAX);
+    code = run(&r);
+    buf_fini(&r.yaml);
+    return code;
+}

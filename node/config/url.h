@@ -1,0 +1,16 @@
+/* Backend URLs and addresses to dial, checked and taken apart. Used by value.c and config.c. */
+#ifndef NODE_CONFIG_URL_H
+#define NODE_CONFIG_URL_H
+
+#include "base/buf.h"
+
+struct config_backend;
+
+/* HOST:PORT that can be dialled: port at least 1, a name or an address that is not 0.0.0.0 or ::.
+ */
+bool url_dialable_is_valid(struct bytes text);
+/* Fills url, host, port and prefix. INVALID, with `why` as value_parse gives it. */
+MUST_CHECK enum err url_parse(struct bytes text, struct config_backend *ret_backend,
+                              struct buf *why);
+
+#endif

@@ -1,0 +1,52 @@
+/* A whole node: listeners, links, backends, routing, receipts, telemetry on one loop. Everything it
+ * touches comes from outside (loop, identity, configuration, log, trace, seed), so the simulator
+ * runs several in one process.
+ *
+ *   node_open ──> starting ──(backends probed once, listeners up)──> ready ──node_drain──> draining
+ * ──> drained
+ *
+ * Not here: files, signals, process exit codes (node/cli). */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "base/log.h"
+#include "base/trace.h"
+#include "node/config/config.h"
+#include "node/io/loop.h"
+#include "node/trust/cert.h"
+
+struct node;
+
+struct node_cfg {
+    struct io_loop *loop;
+    const struct config *config;     /* borrowed, outlives the node */
+    const struct identity *identity; /* likewise */
+    const struct log *log;
+    const struct trace *trace; /* may be NULL */
+    uint64_t seed;
+    uint64_t boot_ms;         /* rises with every start of this identity */
+    const char *control_path; /* unix socket, or NULL: none */
+    const char *version;      /* "0.1.0" */
+    bool allow_insecure_http;
+    void (*on_ready)(void *owner);   /* it serves */
+    void (*on_drained)(void *owner); /* node_drain is done: no request is left */
+    void *owner;
+};
+
+/* Starts listening. Errors of io_listen, with `message` saying which address; PERMISSION for an
+ * HTTP address beyond loopback without allow_insecure_http. On failure nothing is left. */
+MUST_CHECK enum err node_open(const struct node_cfg *cfg, struct buf *message,
+                              struct node **ret_node);
+/* Stops accepting, tells peers, finishes running requests. */
+void node_drain(struct node *n);
+/* SIGHUP: takes over what can change (log level, backends' concurrency, limits); names what cannot
+ * in `message`. */
+MUST_CHECK enum err node_reload(struct node *n, const struct config *config, struct buf *message);
+/* Ends everything now. NULL is fine. */
+void node_close(struct node *n);
+
+/* Actual addresses, "127.0.0.1:7380". */
+const char *node_http_addr(const struct node *n);
+const char *node_mesh_addr(const struct node *n);
+
+#endif

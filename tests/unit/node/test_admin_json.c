@@ -1,0 +1,340 @@
+/* What status, nodes and models say. The mesh is played by this file: it holds a handful of peers
+ * and answers the few questions that node/admin asks of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "node/admin/admin.h"
+
+struct mesh {
+    struct peer peers[4];
+    size_t count;
+};
+
+size_t mesh_peer_count(const struct mesh *m)
+{
+    return m->count;
+}
+
+struct peer *mesh_peer(const struct mesh *m, size_t index)
+{
+    return (struct peer *)&m->peers[index];
+}
+
+bool mesh_peer_is_usable(const struct peer *p)
+{
+    return p->state == PEER_ALIVE && !p->draining;
+}
+
+const char *peer_state_name(enum peer_state s)
+{
+    static const char *const names[] = {"down", "alive", "suspect", "left"};
+    return names[s];
+}
+
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal) - 1                                            \
+    }
+
+static const struct facts_model self_models[] = {
+    {.name = TEXT("qwen2.5-0.5b-instruct"),
+     .owned_by = TEXT("llamacpp"),
+     .created = 1700000000,
+     .loaded = true,
+     .context = 4096,
+     .slots = 2},
+    {.name = TEXT("tiny"), .version = TEXT("v2"), .context = -1, .slots = -1},
+};
+static const struct facts_backend self_backends[] = {
+    {.name = TEXT("llama"),
+     .kind = TEXT("llamacpp"),
+     .state = FACTS_BACKEND_UP,
+     .models = self_models,
+     .model_count = 2},
+};
+static const struct facts_model peer_models[] = {
+    {.name = TEXT("big \"one\""), .owned_by = TEXT("vendor"), .context = -1, .slots = -1},
+    {.name = TEXT("tiny"), .version = TEXT("v2"), .context = -1, .slots = -1},
+};
+static const struct facts_backend peer_backends[] = {
+    {.name = TEXT("a"),
+     .kind = TEXT("openai"),
+     .state = FACTS_BACKEND_UP,
+     .models = peer_models,
+     .model_count = 2},
+    {.name = TEXT("b"),
+     .kind = TEXT("openai"),
+     .state = FACTS_BACKEND_UP,
+     .models = &peer_models[1],
+     .model_count = 1},
+    {.name = TEXT("c"),
+     .kind = TEXT("auto"),
+     .state = FACTS_BACKEND_DOWN,
+     .models = self_models,
+     .model_count = 1},
+};
+
+struct world {
+    struct identity identity;
+    struct facts self;
+    struct facts peer;
+    struct mesh mesh;
+    struct admin_view view;
+    struct buf out;
+    char text[8192];
+};
+
+static void set_text(char text[CERT_NAME_MAX + 1], const char *value)
+{
+    bytes_to_str(bytes_from_str(value), text, CERT_NAME_MAX + 1);
+}
+
+static int setup(void **state)
+{
+    static struct world w;
+    memset(&w, 0, sizeof(w));
+    set_text(w.identity.cert.name, "edge-1");
+    set_text(w.identity.cert.region, "eu");
+    w.identity.cert.tier = TIER_EDGE;
+    memset(&w.identity.mesh, 0xab, sizeof(w.identity.mesh));
+    memset(&w.identity.node, 0x01, sizeof(w.identity.node));
+    w.self = (struct facts){.name = TEXT("edge-1"),
+                            .region = TEXT("eu"),
+                            .zone = TEXT("shop"),
+                            .tier = TIER_EDGE,
+                            .version = TEXT("0.1.0"),
+                            .mesh_addr = TEXT("127.0.0.1:7300"),
+                            .http_addr = TEXT("127.0.0.1:7380"),
+                            .boot_ms = 1700,
+                            .load = {1, 0, 4},
+                            .backends = self_backends,
+                            .backend_count = 1};
+    w.peer = (struct facts){.name = TEXT("lies"),
+                            .version = TEXT("0.1.0"),
+                            .boot_ms = 1800,
+                            .load = {3, 2, 8},
+                            .backends = peer_backends,
+                            .backend_count = 3};
+    w.mesh.count = 2;
+    set_text(w.mesh.peers[0].name, "zeta");
+    set_text(w.mesh.peers[0].region, "us");
+    w.mesh.peers[0].tier = TIER_CLOUD;
+    w.mesh.peers[0].state = PEER_ALIVE;
+    w.mesh.peers[0].rtt_us = 1234;
+    w.mesh.peers[0].facts = &w.peer;
+    w.mesh.peers[0].facts_ms = 9500;
+    w.mesh.peers[0].load = w.peer.load;
+    w.mesh.peers[0].load_ms = 9500;
+    set_text(w.mesh.peers[1].name, "alpha");
+    w.mesh.peers[1].tier = TIER_REGIONAL;
+    set_text(w.mesh.peers[1].region, "eu");
+    w.mesh.peers[1].state = PEER_DOWN;
+    w.view = (struct admin_view){.identity = &w.identity,
+                                 .mesh = &w.mesh,
+                                 .self = &w.self,
+                                 .state = "ready",
+                                 .now_ms = 10000,
+                                 .started_ms = 4500,
+                                 .inflight = 3};
+    buf_init(&w.out, sizeof(w.text) - 1);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    buf_fini(&w->out);
+    return 0;
+}
+
+static const char *text(struct world *w)
+{
+    bytes_to_str(buf_bytes(&w->out), w->text, sizeof(w->text));
+    return w->text;
+}
+
+static void status_has_every_key_of_the_contract(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_status_json(&w->view, &w->out), ERR_OK);
+    assert_string_equal(
+        text(w),
+        "{\"node\":\"edge-1\",\"mesh\":\"abababababababababababababababab\",\"state\":\"ready\","
+        "\"epoch\":0,\"applied\":0,\"state_hash\":null,\"leader\":null,\"voters\":[],\"alive\":2,"
+        "\"uptime_s\":5,\"inflight\":3}");
+}
+
+#define SELF_ROW                                                                                   \
+    "{\"self\":true,\"name\":\"edge-1\",\"id\":\"01010101010101010101010101010101\",\"tier\":"     \
+    "\"edge\","                                                                                    \
+    "\"region\":\"eu\",\"zone\":\"shop\",\"state\":\"alive\",\"incarnation\":1700,\"age_ms\":0,"   \
+    "\"rtt_ms\":null,"                                                                             \
+    "\"version\":\"0.1.0\",\"mesh\":\"127.0.0.1:7300\",\"http\":\"127.0.0.1:7380\",\"epoch\":0,"   \
+    "\"voter\":false,"                                                                             \
+    "\"load\":{\"inflight\":1,\"queued\":0,\"utilization\":0.250},\"backends\":[{\"name\":"        \
+    "\"llama\","                                                                                   \
+    "\"kind\":\"llamacpp\",\"state\":\"up\",\"models\":[{\"name\":\"qwen2.5-0.5b-instruct\","      \
+    "\"version\":null,"                                                                            \
+    "\"loaded\":true,\"context\":4096,\"slots\":2},{\"name\":\"tiny\",\"version\":\"v2\","         \
+    "\"loaded\":false,"                                                                            \
+    "\"context\":null,\"slots\":null}]}]}"
+
+static void nodes_begin_with_this_node_and_go_on_by_name(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
+    const char *self = strstr(text(w), SELF_ROW);
+    const char *alpha = strstr(text(w), "\"name\":\"alpha\"");
+    const char *zeta = strstr(text(w), "\"name\":\"zeta\"");
+    assert_non_null(self);
+    assert_ptr_equal(self, w->text + strlen("{\"nodes\":["));
+    assert_true(self < alpha && alpha < zeta);
+}
+
+static void a_peer_without_facts_is_null_where_nothing_is_known(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(
+        text(w),
+        "{\"self\":false,\"name\":\"alpha\",\"id\":\"00000000000000000000000000000000\","
+        "\"tier\":\"regional\",\"region\":\"eu\",\"zone\":null,\"state\":\"down\","
+        "\"incarnation\":null,\"age_ms\":null,\"rtt_ms\":null,\"version\":null,\"mesh\":null,"
+        "\"http\":null,\"epoch\":null,\"voter\":false,\"load\":{\"inflight\":null,\"queued\":null,"
+        "\"utilization\":null},\"backends\":null}"));
+}
+
+static void a_peer_is_named_by_its_certificate_and_aged_by_the_clock(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
+    assert_null(strstr(text(w), "lies"));
+    assert_non_null(strstr(
+        w->text, "\"name\":\"zeta\",\"id\":\"00000000000000000000000000000000\",\"tier\":\"cloud\","
+                 "\"region\":\"us\",\"zone\":\"\",\"state\":\"alive\",\"incarnation\":1800,"
+                 "\"age_ms\":500,\"rtt_ms\":1.234,\"version\":\"0.1.0\",\"mesh\":null,"
+                 "\"http\":null,\"epoch\":0,\"voter\":false,\"load\":{\"inflight\":3,\"queued\":2,"
+                 "\"utilization\":0.375}"));
+}
+
+static void models_are_listed_with_their_versions_and_nodes(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
+    assert_string_equal(text(w),
+                        "{\"models\":[{\"name\":\"big "
+                        "\\\"one\\\"\",\"versions\":[{\"version\":null,\"nodes\":[\"zeta\"]}],"
+                        "\"aliases\":[]},{\"name\":\"qwen2.5-0.5b-instruct\",\"versions\":[{"
+                        "\"version\":null,\"nodes\":[\"edge-1\"]}],"
+                        "\"aliases\":[]},{\"name\":\"tiny\",\"versions\":[{\"version\":\"v2\","
+                        "\"nodes\":[\"edge-1\",\"zeta\"]}],"
+                        "\"aliases\":[]}]}");
+}
+
+static void openai_models_are_listed_once_with_their_owner(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_openai_models_json(&w->view, &w->out), ERR_OK);
+    assert_string_equal(text(w), "{\"object\":\"list\",\"data\":[{\"id\":\"big "
+                                 "\\\"one\\\"\",\"object\":\"model\",\"created\":0,"
+                                 "\"owned_by\":\"vendor\"},{\"id\":\"qwen2.5-0.5b-instruct\","
+                                 "\"object\":\"model\",\"created\":1700000000,"
+                                 "\"owned_by\":\"llamacpp\"},{\"id\":\"tiny\",\"object\":\"model\","
+                                 "\"created\":0,\"owned_by\":\"grapevine\"}]}");
+}
+
+static void models_of_unusable_peers_are_not_offered(void **state)
+{
+    struct world *w = *state;
+    w->mesh.peers[0].draining = true;
+    assert_int_equal(admin_openai_models_json(&w->view, &w->out), ERR_OK);
+    assert_null(strstr(text(w), "big"));
+    buf_clear(&w->out);
+    assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(text(w), "big"));
+    buf_clear(&w->out);
+    w->mesh.peers[0].state = PEER_DOWN;
+    assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
+    assert_null(strstr(text(w), "big"));
+}
+
+static void one_openai_model_can_be_asked_for(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(admin_openai_model_json(&w->view, BYTES("tiny"), &w->out), ERR_OK);
+    assert_string_equal(
+        text(w), "{\"id\":\"tiny\",\"object\":\"model\",\"created\":0,\"owned_by\":\"grapevine\"}");
+    assert_int_equal(admin_openai_model_json(&w->view, BYTES("tin"), &w->out), ERR_NOT_FOUND);
+    assert_int_equal(admin_openai_model_json(&w->view, BYTES(""), &w->out), ERR_NOT_FOUND);
+}
+
+static void an_empty_mesh_has_empty_lists(void **state)
+{
+    struct world *w = *state;
+    w->mesh.count = 0;
+    w->self.backend_count = 0;
+    w->self.load = (struct facts_load){0};
+    assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
+    assert_string_equal(text(w), "{\"models\":[]}");
+    buf_clear(&w->out);
+    assert_int_equal(admin_openai_models_json(&w->view, &w->out), ERR_OK);
+    assert_string_equal(text(w), "{\"object\":\"list\",\"data\":[]}");
+    buf_clear(&w->out);
+    assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(text(w), "\"utilization\":null},\"backends\":[]}"));
+}
+
+static void an_answer_that_does_not_fit_leaves_nothing_behind(void **state)
+{
+    struct world *w = *state;
+    uint8_t storage[100];
+    struct buf small;
+    buf_init_fixed(&small, storage, sizeof(storage));
+    assert_int_equal(buf_append_str(&small, "before"), ERR_OK);
+    assert_int_equal(admin_nodes_json(&w->view, &small), ERR_LIMIT);
+    assert_int_equal(admin_openai_models_json(&w->view, &small), ERR_LIMIT);
+    assert_int_equal(small.size, 6);
+}
+
+static void near_models_are_few_typing_errors_or_a_beginning_away(void **state)
+{
+    struct world *w = *state;
+    char near[64];
+    admin_near_models(&w->view, BYTES("tinny"), near, sizeof(near));
+    assert_string_equal(near, "tiny");
+    admin_near_models(&w->view, BYTES("Qwen2.5"), near, sizeof(near));
+    assert_string_equal(near, "qwen2.5-0.5b-instruct");
+    admin_near_models(&w->view, BYTES("gpt-4o"), near, sizeof(near));
+    assert_string_equal(near, "");
+    admin_near_models(&w->view, BYTES(""), near, sizeof(near));
+    assert_string_equal(near, "");
+    admin_near_models(&w->view, BYTES("qwen2.5"), near, 8);
+    assert_string_equal(near, "");
+    admin_near_models(&w->view, BYTES("tinny"), near, 1);
+    assert_string_equal(near, "");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(status_has_every_key_of_the_contract),
+        TEST(nodes_begin_with_this_node_and_go_on_by_name),
+        TEST(a_peer_without_facts_is_null_where_nothing_is_known),
+        TEST(a_peer_is_named_by_its_certificate_and_aged_by_the_clock),
+        TEST(models_are_listed_with_their_versions_and_nodes),
+        TEST(openai_models_are_listed_once_with_their_owner),
+        TEST(models_of_unusable_peers_are_not_offered),
+        TEST(one_openai_model_can_be_asked_for),
+        TEST(an_empty_mesh_has_empty_lists),
+        TEST(an_answer_that_does_not_fit_leaves_nothing_behind),
+        TEST(near_models_are_few_typing_errors_or_a_beginning_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
