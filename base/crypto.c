@@ -318,6 +318,9 @@ enum err crypto_base64_decode(struct bytes text, struct buf *out)
         return ERR_INVALID;
     if (size == 0)
         return ERR_OK;
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] >= 0x80) /* libsodium 1.0.18 takes them for digits */
+            return ERR_INVALID;
     TRY(buf_reserve(out, size));
     int rc = sodium_base642bin(out->data + out->size, size, (const char *)text.data, text.size,
                                NULL, &decoded, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);

@@ -280,7 +280,8 @@ static void base64_that_is_not_canonical_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {"Z",    "Zg==",  "Zh",     "Zm9",   "Zm+v",
-                                      "Zm/v", "Zm 9v", "Zm9v\n", "Zm9vY", "="};
+                                      "Zm/v", "Zm 9v", "Zm9v\n", "Zm9vY", "=",
+                                      "Zm9\x96", "\xc3\xc3\xc3\xc3"};
     struct buf b;
     buf_init(&b, 100);
     assert_int_equal(buf_append_str(&b, "kept"), ERR_OK);
