@@ -1,10 +1,18 @@
 """prefixes: a symbol that other files can see begins with the name of its file or folder.
 globals: no storage that can change outlives a call, but in an object somebody owns."""
 
+import glob
+import os
 import re
 
 from layers import CORES, PRODUCT
 from source import Finding
+
+
+def nouns_of_headers(path):
+    """An object that a folder's header declares may be spread over several of its files."""
+    headers = glob.glob(os.path.join(os.path.dirname(path), "*.h"))
+    return sorted(f"{os.path.basename(h)[:-2]}_" for h in headers)
 
 
 def prefixes_of(path):
@@ -18,7 +26,7 @@ def prefixes_of(path):
     if parts[0] == "node" and len(parts) == 2:
         return (f"{noun}_", "node_")
     if parts[0] == "node":
-        return (f"{noun}_", *(f"{folder}_" for folder in parts[1:-1]))
+        return (f"{noun}_", *(f"{folder}_" for folder in parts[1:-1]), *nouns_of_headers(path))
     if path.startswith("tests/sim/io/"):
         return (f"{noun}_", "io_", "sim_")
     return ()
