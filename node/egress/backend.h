@@ -1,0 +1,93 @@
+/* An inference server attached to this node: its state, inventory, concurrency limit and queue.
+ *
+ *   unknown ──probe ok──> up <──────────────┐
+ *      │                   │ probe failed,  │ probe ok
+ *      │                   │ connect refused│
+ *      ├──probe failed──> down ─────────────┤
+ *      └──503 loading───> loading ──────────┘
+ *
+ * Probed every BACKEND_PROBE_MS; what requests experience counts at once. */
+#ifndef NODE_EGRESS_BACKEND_H
+#define NODE_EGRESS_BACKEND_H
+
+#include "base/arena.h"
+#include "node/config/config.h"
+#include "node/egress/client.h"
+#include "node/mesh/facts.h"
+
+#define BACKEND_PROBE_MS 2000
+#define BACKEND_PROBE_FAST_MS 500 /* while it is not up */
+#define BACKEND_PROBE_TIMEOUT_MS 5000
+#define BACKEND_PROBE_FAILURES_MAX                                                                 \
+    3 /* slow probes in a row before an engine that was up counts as down */
+#define BACKEND_ANSWER_MAX (1024 * 1024) /* of a probe's answer */
+#define BACKEND_BUSY_MS 1000             /* after 429 or 503 without Retry-After */
+#define BACKEND_BUSY_MAX_MS 60000        /* a longer Retry-After is cut to this */
+
+enum backend_state { BACKEND_UNKNOWN, BACKEND_UP, BACKEND_LOADING, BACKEND_DOWN };
+
+struct exchange;
+struct lane;
+
+struct backend {
+    struct config_backend cfg; /* a copy; prefix without a trailing /v1 */
+    struct lane *lane;
+    struct client client;
+    bool has_client; /* the address is known */
+    struct io_resolve *resolve;
+    int state;              /* enum backend_state */
+    enum backend_kind kind; /* found out when cfg says auto */
+    enum err down_reason;
+    /* inventory, replaced as a whole */
+    struct arena arena;
+    const struct facts_model *models;
+    size_t model_count;
+    uint8_t models_hash[CRYPTO_HASH_SIZE];
+    int64_t slots; /* -1 not known */
+    /* load */
+    uint32_t inflight;
+    uint32_t queued;
+    struct list waiting; /* exchanges (queue_node), oldest first */
+    bool is_admitting;   /* inside backend_leave */
+    uint64_t busy_until_ms;
+    uint64_t served;
+    uint64_t failed;
+    /* probe.c */
+    struct client_call probe;
+    struct io_timer probe_timer; /* next probe, or this one's time-out */
+    enum { PROBE_IDLE, PROBE_HEALTH, PROBE_MODELS, PROBE_SLOTS } probe_phase;
+    int probe_status;
+    uint32_t probe_failures;
+    bool probe_is_llamacpp;
+    struct buf probe_head;
+    struct buf probe_answer;
+};
+
+/* Begins to probe. */
+MUST_CHECK enum err backend_create(struct lane *lane, const struct config_backend *cfg,
+                                   struct backend **ret_backend);
+/* Nothing may be running or waiting. NULL is fine. */
+void backend_destroy(struct backend *b);
+bool backend_is_usable(const struct backend *b);
+bool backend_was_probed(const struct backend *b);
+
+/* Admission: takes a place at once (true), else the caller may wait. */
+bool backend_try_enter(struct backend *b);
+/* Waits for a place: backend_call_begin(x) is called when there is one. OVERLOADED: the queue is
+ * full. */
+MUST_CHECK enum err backend_wait(struct backend *b, struct exchange *x);
+void backend_leave_queue(struct backend *b, struct exchange *x);
+/* Gives a place back and lets in who waits, as many as there are places. */
+void backend_leave(struct backend *b);
+
+/* What requests experienced. */
+void backend_note_failure(struct backend *b, enum err e);
+void backend_note_busy(struct backend *b, uint64_t retry_after_ms);
+
+/* probe.c */
+void backend_probe_start(struct backend *b);
+void backend_probe_stop(struct backend *b);
+/* Moves to a state; logs, tells routing and peers. */
+void backend_set_state(struct backend *b, enum backend_state state, enum err reason);
+
+#endif

@@ -1,0 +1,325 @@
+/* One attempt at a peer: a signed envelope and the body over the link, the answer and its receipts
+ * back.
+ *
+ * Happy path: encode the envelope, let this turn's batch be signed, open an HTTP/2 stream, send the
+ * body as the window allows, relay the answer, take the receipts from its trailers. Failure modes:
+ * the link goes (LINK_LOST), the peer refuses (its reason is in grapevine-reason), answers 429 or
+ * 5xx, breaks off in the middle, or we give up (the stream is reset, and the peer gives up its own
+ * work in turn). */
+#include "node/egress/calls.h"
+
+#include "node/egress/forward.h"
+#include "node/http/octets.h"
+#include "node/ingress/answer.h"
+#include "node/ingress/exchange.h"
+#include "node/lane.h"
+
+#define SEND_PIECE (32 * 1024) /* body bytes handed to the link at once */
+#define FIELDS_EXTRA 4
+
+static struct exchange *of_stream(struct mesh_stream *ms)
+{
+    return LIST_ENTRY(ms, struct exchange, call.peer.stream);
+}
+
+/* The attempt is over and holds nothing any more. */
+static void leave(struct exchange *x)
+{
+    x->call_ops = NULL;
+    x->call.peer.peer->inflight--;
+}
+
+static void attempt_failed(struct exchange *x, enum err e, uint64_t retry_after_ms)
+{
+    leave(x);
+    exchange_attempt_failed(x, e, retry_after_ms);
+}
+
+/* Likewise, before or after the answer began. */
+static void call_broken(struct exchange *x, enum err e)
+{
+    bool begun = x->state == EXCHANGE_RELAYING;
+    leave(x);
+    if (begun)
+        exchange_broken(x, e == ERR_LINK_LOST ? e : ERR_BACKEND_FAILED);
+    else
+        exchange_attempt_failed(x, e, 0);
+}
+
+static void send_more(struct exchange *x)
+{
+    struct peer_call *call = &x->call.peer;
+    while (!call->is_sent && call->stream.h2 && h2_send_queued(call->stream.h2) == 0) {
+        struct bytes parts[4];
+        size_t count = body_next(&call->cursor, parts, 4, SEND_PIECE);
+        enum err e = ERR_OK;
+        for (size_t i = 0; i < count && e == ERR_OK; i++)
+            e = h2_send(call->stream.h2, parts[i]);
+        if (e == ERR_OK && body_cursor_at_end(&call->cursor)) {
+            call->is_sent = true;
+            e = h2_end(call->stream.h2, NULL);
+        }
+        if (e != ERR_OK) {
+            mesh_stream_cancel(&call->stream);
+            call_broken(x, e);
+            return;
+        }
+    }
+}
+
+/* True when the answer was not taken: the exchange went elsewhere. */
+static bool refuse_answer(struct exchange *x, const struct http_head *head)
+{
+    const struct http_field *reason = http_find(head, HTTP_GRAPEVINE_REASON);
+    if (!reason && head->status != 429 && head->status < 500)
+        return false;
+    enum err e = reason                ? answer_reason_of(reason->value)
+                 : head->status == 429 ? ERR_BACKEND_BUSY
+                                       : ERR_BACKEND_FAILED;
+    bool elsewhere = err_class(e) == ERR_CLASS_RETRY || e == ERR_MODEL_NOT_FOUND;
+    if (!elsewhere || !exchange_may_retry(x))
+        return false;
+    mesh_stream_cancel(&x->call.peer.stream);
+    attempt_failed(x, e == ERR_MODEL_NOT_FOUND ? ERR_NO_CANDIDATE : e,
+                   forward_retry_after_ms(head));
+    return true;
+}
+
+static void note_path(struct exchange *x, const struct http_head *head)
+{
+    const struct http_field *node = http_find(head, HTTP_GRAPEVINE_NODE);
+    const struct http_field *path = http_find(head, HTTP_GRAPEVINE_PATH);
+    if (!node || !path)
+        return;
+    struct bytes own = bytes_from_str(x->lane->config->name);
+    size_t size = own.size + 1 + path->value.size;
+    uint8_t *text = arena_alloc(&x->arena, size);
+    x->executor = arena_str(&x->arena, node->value);
+    if (!text)
+        return;
+    memcpy(text, own.data, own.size);
+    text[own.size] = ',';
+    memcpy(text + own.size + 1, path->value.data, path->value.size);
+    x->answer_path = bytes_of(text, size);
+}
+
+static void on_end(struct mesh_stream *ms, const struct http_head *trailers);
+
+static void on_head(struct mesh_stream *ms, const struct http_head *head, bool ended)
+{
+    struct exchange *x = of_stream(ms);
+    struct facts_load load;
+    const struct http_field *field = http_find(head, HTTP_GRAPEVINE_LOAD);
+    if (field && facts_load_parse(field->value, &load) == ERR_OK)
+        mesh_peer_load(x->lane->mesh, ms->peer, &load);
+    if (refuse_answer(x, head))
+        return;
+    note_path(x, head);
+    exchange_head(x, head);
+    if (ended)
+        on_end(ms, NULL);
+}
+
+static void on_data(struct mesh_stream *ms, struct bytes data)
+{
+    struct exchange *x = of_stream(ms);
+    struct peer_call *call = &x->call.peer;
+    exchange_data(x, data);
+    if (call->is_paused)
+        call->unreturned += data.size;
+    else
+        h2_consume(ms->h2, data.size);
+}
+
+/* The chain as it came; certificates are completed when it is passed on or asked for. */
+static void take_receipts(struct exchange *x, const struct http_head *trailers)
+{
+    const struct http_field *field = trailers ? http_find(trailers, HTTP_GRAPEVINE_RECEIPTS) : NULL;
+    if (!field)
+        return;
+    struct buf *wire = &x->lane->scratch;
+    buf_clear(wire);
+    struct receipt_entry entries[RECEIPT_HOPS_MAX];
+    size_t count = 0;
+    struct peer *p = x->call.peer.peer;
+    if (http_octets_unpack(field->value, wire) != ERR_OK ||
+        receipt_chain_decode(buf_bytes(wire), entries, &count) != ERR_OK || count == 0 ||
+        !crypto_equal(entries[0].signer, p->key, CRYPTO_PUBLIC_SIZE)) {
+        LOG(x->lane->log, LOG_WARN, "receipts_bad", LOG_STR("id", x->request_id),
+            LOG_STR("peer", p->name));
+        return;
+    }
+    struct bytes below = arena_copy(&x->arena, buf_bytes(wire));
+    if (below.data)
+        x->below = below;
+}
+
+/* The answer is whole: what is left of our own half is not wanted any more. */
+static void finish(struct exchange *x)
+{
+    leave(x);
+    exchange_end(x);
+}
+
+static void on_end(struct mesh_stream *ms, const struct http_head *trailers)
+{
+    struct exchange *x = of_stream(ms);
+    take_receipts(x, trailers);
+    x->call.peer.has_end = true;
+    if (x->call.peer.is_sent)
+        return; /* on_closed follows at once; a reset here would count as abuse */
+    mesh_stream_cancel(ms);
+    finish(x);
+}
+
+static void on_want(struct mesh_stream *ms)
+{
+    send_more(of_stream(ms));
+}
+
+static void on_closed(struct mesh_stream *ms, enum err reason)
+{
+    struct exchange *x = of_stream(ms);
+    bool begun = x->state == EXCHANGE_RELAYING;
+    if (x->call.peer.has_end)
+        finish(x);
+    else
+        call_broken(x, begun ? reason : reason == ERR_REFUSED ? ERR_OVERLOADED : ERR_LINK_LOST);
+}
+
+static const struct mesh_stream_ops stream_ops = {on_head, on_data, on_end, on_want, on_closed};
+
+static void cancel(struct exchange *x)
+{
+    signer_cancel(&x->call.peer.signing);
+    mesh_stream_cancel(&x->call.peer.stream);
+    leave(x);
+}
+
+static void pause_call(struct exchange *x)
+{
+    x->call.peer.is_paused = true;
+}
+
+static void resume_call(struct exchange *x)
+{
+    struct peer_call *call = &x->call.peer;
+    size_t size = call->unreturned;
+    call->is_paused = false;
+    call->unreturned = 0;
+    if (size > 0 && call->stream.h2)
+        h2_consume(call->stream.h2, size);
+}
+
+static const struct call_ops call_ops = {cancel, pause_call, resume_call};
+
+static struct bytes lower_name(struct exchange *x, const struct http_field *f)
+{
+    if (f->id != HTTP_OTHER)
+        return http_name_text(f->id);
+    struct bytes copy = arena_copy(&x->arena, f->name);
+    if (!copy.data)
+        return copy;
+    uint8_t *text = (uint8_t *)(uintptr_t)copy.data;
+    for (size_t i = 0; i < copy.size; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z')
+            text[i] = (uint8_t)(text[i] + 32);
+    return copy;
+}
+
+static enum err build_head(struct exchange *x, struct bytes envelope, struct http_head *ret_head)
+{
+    struct http_field *fields =
+        arena_alloc(&x->arena, (x->head.field_count + FIELDS_EXTRA) * sizeof *fields);
+    size_t n = 0;
+    if (!fields)
+        return ERR_NO_MEMORY;
+    fields[n++] = (struct http_field){HTTP_GRAPEVINE_ENVELOPE,
+                                      http_name_text(HTTP_GRAPEVINE_ENVELOPE), envelope};
+    for (size_t i = 0; i < x->head.field_count; i++) {
+        const struct http_field *f = &x->head.fields[i];
+        if (forward_drops(&x->head, f))
+            continue;
+        struct bytes name = lower_name(x, f);
+        if (!name.data)
+            return ERR_NO_MEMORY;
+        fields[n++] = (struct http_field){f->id, name, f->value};
+    }
+    *ret_head = (struct http_head){.method = x->head.method,
+                                   .target = x->head.target,
+                                   .host = BYTES("grapevine"),
+                                   .fields = fields,
+                                   .field_count = n};
+    return ERR_OK;
+}
+
+static enum err open_stream(struct exchange *x, const struct batch_proof *proof)
+{
+    struct peer_call *call = &x->call.peer;
+    struct buf *wire = &x->lane->scratch;
+    struct http_head head;
+    buf_clear(wire);
+    TRY(envelope_seal(bytes_of(call->record, call->record_size), proof, wire));
+    size_t size = http_octets_packed_size(wire->size);
+    struct buf text;
+    buf_init_fixed(&text, arena_alloc(&x->arena, size), size);
+    if (!text.data)
+        return ERR_NO_MEMORY;
+    TRY(http_octets_pack(&text, buf_bytes(wire)));
+    TRY(build_head(x, buf_bytes(&text), &head));
+    call->stream.ops = &stream_ops;
+    TRY(mesh_stream_open(call->peer, &head, x->body.size == 0, &call->stream));
+    x->lane->metrics.hops_out++;
+    call->is_sent = x->body.size == 0;
+    body_cursor_init(&x->body, &call->cursor);
+    return ERR_OK;
+}
+
+static void on_signed(struct signer_item *item, const struct batch_proof *proof)
+{
+    struct exchange *x = LIST_ENTRY(item, struct exchange, call.peer.signing);
+    enum err e = open_stream(x, proof);
+    if (e != ERR_OK)
+        attempt_failed(x, e, 0);
+    else
+        send_more(x);
+}
+
+enum err peer_call_start(struct exchange *x, struct peer *p)
+{
+    const struct lane *lane = x->lane;
+    struct peer_call *call = &x->call.peer;
+    memset(call, 0, offsetof(struct peer_call, record));
+    call->peer = p;
+    call->is_sent = call->has_end = call->is_paused = false;
+    call->unreturned = 0;
+    list_init(&call->signing.node);
+    struct envelope e = {
+        .mesh = lane->identity->mesh,
+        .origin = x->origin,
+        .sender = lane->identity->node,
+        .receiver = p->id,
+        .boot_ms = lane->boot_ms,
+        .sequence = p->next_sequence++,
+        .issued_ms = io_wall_ms(lane->loop),
+        .deadline_ms = exchange_remaining_ms(x),
+        .hop = x->hop + 1,
+        .epoch = lane->epoch,
+        .target = x->head.target,
+        .model = exchange_model(x),
+    };
+    memcpy(e.request_id, x->request_id, sizeof e.request_id);
+    memcpy(e.path, x->path, x->hop * sizeof e.path[0]);
+    memcpy(e.path[x->hop], lane->config->name, sizeof e.path[0]);
+    memcpy(e.body_hash, exchange_body_hash(x), CRYPTO_HASH_SIZE);
+    struct buf record = {
+        .data = call->record, .capacity = sizeof call->record, .size_max = sizeof call->record};
+    TRY(envelope_encode(&e, &record));
+    call->record_size = record.size;
+    p->inflight++;
+    x->call_ops = &call_ops;
+    call->signing.on_signed = on_signed;
+    signer_post(&x->lane->signer, BATCH_ENVELOPE, bytes_of(call->record, call->record_size),
+                &call->signing);
+    return ERR_OK;
+}

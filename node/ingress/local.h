@@ -1,0 +1,19 @@
+/* Answers that this node gives itself: health, metrics, models, what the CLI reads. */
+#ifndef NODE_INGRESS_LOCAL_H
+#define NODE_INGRESS_LOCAL_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct exchange;
+
+enum err local_livez(struct exchange *x, struct bytes path);
+enum err local_readyz(struct exchange *x, struct bytes path);
+enum err local_metrics(struct exchange *x, struct bytes path);
+enum err local_openai_models(struct exchange *x, struct bytes path);
+enum err local_status(struct exchange *x, struct bytes path);
+enum err local_nodes(struct exchange *x, struct bytes path);
+enum err local_models(struct exchange *x, struct bytes path);
+enum err local_receipt(struct exchange *x, struct bytes path);
+
+#endif

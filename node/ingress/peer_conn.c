@@ -1,0 +1,300 @@
+/* See peer_conn.h. One object per stream, from the request's head until the stream is gone.
+ *
+ * Happy path: envelope verified, body stored, digest compared, submitted; answer and trailers sent;
+ * closed. Failure modes: no or a bad envelope (403 with the reason, nothing runs), a body that is
+ * not the one promised, the peer gives up or the link goes (the exchange is abandoned, which
+ * cancels the work below). */
+#include "node/ingress/peer_conn.h"
+
+#include "node/http/octets.h"
+#include "node/ingress/exchange.h"
+#include "node/lane.h"
+
+#include <stdlib.h>
+
+struct peer_conn {
+    struct mesh_stream stream;
+    struct lane *lane;
+    struct exchange *x; /* NULL: answered, or refused */
+    bool is_opening;    /* inside peer_conn_open */
+};
+
+static struct peer_conn *of_stream(struct mesh_stream *ms)
+{
+    return LIST_ENTRY(ms, struct peer_conn, stream);
+}
+static struct peer_conn *of_exchange(const struct exchange *x)
+{
+    return x->sink_owner;
+}
+
+/* --- the answer */
+
+static bool drops(const struct http_head *answer, const struct http_field *f)
+{
+    return f->id == HTTP_CONTENT_LENGTH || f->id == HTTP_GRAPEVINE_NODE ||
+           f->id == HTTP_GRAPEVINE_PATH || f->id == HTTP_GRAPEVINE_LOAD ||
+           f->id == HTTP_GRAPEVINE_RECEIPTS || f->id == HTTP_GRAPEVINE_ENVELOPE ||
+           http_is_hop_by_hop(answer, f);
+}
+
+/* HTTP/2 names are lower case; engines write them as they like. */
+static bool lower(struct arena *arena, const struct http_field *f, struct bytes *ret_name)
+{
+    uint8_t *text = f->id == HTTP_OTHER ? arena_alloc(arena, f->name.size) : NULL;
+    if (!text) {
+        *ret_name = http_name_text(f->id);
+        return f->id != HTTP_OTHER;
+    }
+    for (size_t i = 0; i < f->name.size; i++)
+        text[i] = f->name.data[i] >= 'A' && f->name.data[i] <= 'Z' ? (uint8_t)(f->name.data[i] + 32)
+                                                                   : f->name.data[i];
+    *ret_name = bytes_of(text, f->name.size);
+    return true;
+}
+
+static struct http_field own_field(enum http_name id, struct bytes value)
+{
+    return (struct http_field){id, http_name_text(id), value};
+}
+
+static struct facts_load load_of(const struct lane *lane)
+{
+    return lane->facts(lane->owner)->load;
+}
+
+static void sink_begin(struct exchange *x, const struct http_head *answer)
+{
+    struct peer_conn *pc = of_exchange(x);
+    char load_text[40];
+    char length_text[24];
+    struct facts_load load = load_of(x->lane);
+    struct http_field *fields = arena_alloc(&x->arena, (answer->field_count + 4) * sizeof *fields);
+    size_t n = 0;
+    if (!fields) {
+        mesh_stream_cancel(&pc->stream);
+        return;
+    }
+    facts_load_to_text(&load, load_text);
+    for (size_t i = 0; i < answer->field_count; i++) {
+        const struct http_field *f = &answer->fields[i];
+        if (!drops(answer, f) && lower(&x->arena, f, &fields[n].name)) {
+            fields[n].id = f->id;
+            fields[n++].value = f->value;
+        }
+    }
+    fields[n++] = own_field(HTTP_GRAPEVINE_LOAD, bytes_from_str(load_text));
+    if (x->executor) {
+        fields[n++] = own_field(HTTP_GRAPEVINE_NODE, bytes_from_str(x->executor));
+        fields[n++] = own_field(HTTP_GRAPEVINE_PATH, x->answer_path);
+    }
+    if (answer->content_length >= 0) {
+        struct buf text;
+        buf_init_fixed(&text, (uint8_t *)length_text, sizeof length_text);
+        CHECK(buf_append_decimal(&text, (uint64_t)answer->content_length) == ERR_OK);
+        fields[n++] = own_field(HTTP_CONTENT_LENGTH, buf_bytes(&text));
+    }
+    struct http_head head = {.status = answer->status,
+                             .content_length = answer->content_length,
+                             .fields = fields,
+                             .field_count = n};
+    if (!pc->stream.h2 || h2_respond(pc->stream.h2, &head, false) != ERR_OK)
+        mesh_stream_cancel(&pc->stream);
+}
+
+static void sink_data(struct exchange *x, struct bytes data)
+{
+    struct peer_conn *pc = of_exchange(x);
+    if (pc->stream.h2 && h2_send(pc->stream.h2, data) != ERR_OK)
+        mesh_stream_cancel(&pc->stream);
+}
+
+/* A cancelled stream tells us nothing more: its object goes when its exchange does. */
+static void part(struct peer_conn *pc)
+{
+    pc->x = NULL;
+    if (!pc->stream.h2 && !pc->is_opening)
+        free(pc);
+}
+
+static void sink_end(struct exchange *x, struct bytes receipts)
+{
+    struct peer_conn *pc = of_exchange(x);
+    struct http_head trailers = {0};
+    struct http_field field;
+    struct buf text;
+    buf_init(&text, receipts.size * 2 + 4);
+    if (receipts.size > 0 && http_octets_pack(&text, receipts) == ERR_OK) {
+        field = own_field(HTTP_GRAPEVINE_RECEIPTS, buf_bytes(&text));
+        trailers = (struct http_head){.fields = &field, .field_count = 1};
+    }
+    if (pc->stream.h2 && h2_end(pc->stream.h2, trailers.field_count ? &trailers : NULL) != ERR_OK)
+        mesh_stream_cancel(&pc->stream);
+    buf_fini(&text);
+    part(pc);
+}
+
+static void sink_abort(struct exchange *x, enum err reason)
+{
+    struct peer_conn *pc = of_exchange(x);
+    (void)
+        reason; /* a reset says that the answer is not whole; the ingress words it for the client */
+    mesh_stream_cancel(&pc->stream);
+    part(pc);
+}
+
+static size_t sink_queued(const struct exchange *x)
+{
+    const struct peer_conn *pc = of_exchange(x);
+    return pc->stream.h2 ? h2_send_queued(pc->stream.h2) : 0;
+}
+
+static const struct sink_ops sink_ops = {sink_begin, sink_data, sink_end, sink_abort, sink_queued};
+
+/* --- the request */
+
+static void on_data(struct mesh_stream *ms, struct bytes data)
+{
+    struct peer_conn *pc = of_stream(ms);
+    enum err e = pc->x && pc->x->state == EXCHANGE_ARRIVING ? exchange_body(pc->x, data) : ERR_OK;
+    h2_consume(ms->h2, data.size); /* stored, or not wanted any more */
+    if (e != ERR_OK)
+        exchange_fail(pc->x, e, NULL); /* may be the end of pc */
+}
+
+static void on_end(struct mesh_stream *ms, const struct http_head *trailers)
+{
+    struct peer_conn *pc = of_stream(ms);
+    struct exchange *x = pc->x;
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    (void)trailers;
+    if (!x || x->state != EXCHANGE_ARRIVING)
+        return;
+    body_hash(&x->body, hash);
+    if (!crypto_equal(hash, x->body_hash, sizeof hash)) {
+        exchange_fail(x, ERR_BAD_SIGNATURE, "the body is not the one that the envelope names");
+        return;
+    }
+    exchange_submit(x);
+}
+
+static void on_want(struct mesh_stream *ms)
+{
+    struct peer_conn *pc = of_stream(ms);
+    if (pc->x)
+        exchange_drained(pc->x);
+}
+
+static void on_closed(struct mesh_stream *ms, enum err reason)
+{
+    struct peer_conn *pc = of_stream(ms);
+    (void)reason;
+    if (pc->x)
+        exchange_abandon(pc->x, ERR_CLIENT_GONE);
+    free(pc);
+}
+
+static const struct mesh_stream_ops stream_ops = {NULL, on_data, on_end, on_want, on_closed};
+
+/* The head lives only for the call: a copy in the exchange's arena. */
+static enum err copy_head(struct exchange *x, const struct http_head *head)
+{
+    struct http_field *fields = arena_alloc(&x->arena, (head->field_count + 1) * sizeof *fields);
+    if (!fields)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct http_field *f = &head->fields[i];
+        fields[i].id = f->id;
+        fields[i].name =
+            f->id == HTTP_OTHER ? arena_copy(&x->arena, f->name) : http_name_text(f->id);
+        fields[i].value = arena_copy(&x->arena, f->value);
+        if (!fields[i].name.data || (f->value.size > 0 && !fields[i].value.data))
+            return ERR_HEADER_TOO_LARGE;
+    }
+    x->head = *head;
+    x->head.fields = fields;
+    x->head.target = arena_copy(&x->arena, head->target);
+    x->head.host = bytes_of(NULL, 0);
+    return x->head.target.data ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err open_envelope(struct exchange *x, struct peer *peer, struct envelope *ret_envelope)
+{
+    const struct lane *lane = x->lane;
+    const struct http_field *field = http_find(&x->head, HTTP_GRAPEVINE_ENVELOPE);
+    struct buf wire;
+    if (!field)
+        return ERR_BAD_SIGNATURE;
+    uint8_t *room = arena_alloc(&x->arena, ENVELOPE_WIRE_MAX);
+    if (!room)
+        return ERR_NO_MEMORY;
+    buf_init_fixed(&wire, room, ENVELOPE_WIRE_MAX);
+    TRY(http_octets_unpack(field->value, &wire));
+    TRY(envelope_open(buf_bytes(&wire), peer->key, &peer->envelope_cache, ret_envelope));
+    struct envelope_expect expect = {.mesh = lane->identity->mesh,
+                                     .self = lane->identity->node,
+                                     .peer = peer->id,
+                                     .wall_ms = io_wall_ms(lane->loop)};
+    TRY(envelope_check(ret_envelope, &expect, &peer->window));
+    return bytes_equal(ret_envelope->target, x->head.target) ? ERR_OK : ERR_BAD_SIGNATURE;
+}
+
+static void take_envelope(struct exchange *x, const struct envelope *e)
+{
+    memcpy(x->request_id, e->request_id, sizeof x->request_id);
+    memcpy(x->path, e->path, sizeof x->path);
+    memcpy(x->body_hash, e->body_hash, sizeof x->body_hash);
+    x->has_body_hash = true;
+    x->hop = e->hop;
+    x->origin = e->origin;
+    uint64_t own_ms = exchange_remaining_ms(x);
+    if (e->deadline_ms < own_ms) {
+        x->deadline_ms -= own_ms - e->deadline_ms;
+        io_timer_start(x->lane->loop, &x->deadline, e->deadline_ms, x->deadline.on_fire);
+    }
+}
+
+static enum err admit(struct exchange *x, struct peer *peer, const struct http_head *head)
+{
+    struct envelope envelope;
+    TRY(copy_head(x, head));
+    TRY(open_envelope(x, peer, &envelope));
+    take_envelope(x, &envelope);
+    if (!x->endpoint)
+        return ERR_NO_SUCH_PATH;
+    if (!(x->endpoint->methods & 1u << x->head.method))
+        return ERR_METHOD_NOT_ALLOWED;
+    return ERR_OK;
+}
+
+enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *s,
+                        const struct http_head *head, bool ended, struct mesh_stream **ret_stream)
+{
+    struct peer_conn *pc = calloc(1, sizeof *pc);
+    if (!pc)
+        return ERR_NO_MEMORY;
+    enum err e = exchange_create(lane, api_find(head->target, API_PEER), &sink_ops, pc, &pc->x);
+    if (e != ERR_OK) {
+        free(pc);
+        return e;
+    }
+    pc->lane = lane;
+    pc->is_opening = true;
+    pc->stream = (struct mesh_stream){.ops = &stream_ops, .peer = peer, .h2 = s};
+    pc->x->from = peer;
+    lane->metrics.hops_in++;
+    *ret_stream = &pc->stream;
+    e = admit(pc->x, peer, head);
+    if (e != ERR_OK) {
+        LOG(lane->log, LOG_WARN, "forward_refused", LOG_STR("peer", peer->name),
+            LOG_STR("id", pc->x->request_id), LOG_ERR(e));
+        exchange_fail(pc->x, e, NULL);
+    }
+    if (ended)
+        on_end(&pc->stream, NULL);
+    pc->is_opening = false;
+    if (pc->stream.h2)
+        return ERR_OK;
+    free(pc); /* not even the refusal could be sent */
+    return ERR_INTERNAL;
+}

@@ -1,0 +1,137 @@
+/* The stages of a request before its first answer byte, as a table: parse, admit, route, forward.
+ * Each returns NEXT, WAIT (egress goes on), RETRY (back to route: the only way back) or FAIL.
+ * Relaying and finishing are driven by what egress brings (exchange.c, finish.c). */
+#include "node/ingress/exchange.h"
+
+#include "node/egress/backend.h"
+#include "node/lane.h"
+
+enum stage_result { STAGE_NEXT, STAGE_WAIT, STAGE_RETRY, STAGE_FAIL };
+
+struct stage {
+    const char *name;
+    enum stage_result (*run)(struct exchange *x);
+};
+
+static enum stage_result fail(struct exchange *x, enum err reason)
+{
+    x->failure = reason;
+    return STAGE_FAIL;
+}
+
+static enum stage_result stage_parse(struct exchange *x)
+{
+    enum err e = scan_finish(&x->scan);
+    return e == ERR_OK ? STAGE_NEXT : fail(x, e);
+}
+
+static enum stage_result stage_admit(struct exchange *x)
+{
+    if (x->lane->state == LANE_DRAINING)
+        return fail(x, ERR_DRAINING);
+    return STAGE_NEXT;
+}
+
+/* The client is told what is wrong with the mesh in the words of contract.md, not the system
+ * call's. */
+static enum err public_reason(enum err e)
+{
+    switch (e) {
+    case ERR_REFUSED:
+    case ERR_RESET:
+    case ERR_EOF:
+    case ERR_TIMEOUT:
+    case ERR_UNREACHABLE:
+    case ERR_PROTOCOL:
+    case ERR_IO:
+    case ERR_LINK_LOST: return ERR_BACKEND_FAILED;
+    case ERR_FD_LIMIT:
+    case ERR_LIMIT:
+    case ERR_NO_MEMORY: return ERR_OVERLOADED;
+    case ERR_HOP_LIMIT: return ERR_NO_CANDIDATE;
+    default: return e;
+    }
+}
+
+static enum stage_result stage_route(struct exchange *x)
+{
+    if (x->attempts == EXCHANGE_ATTEMPTS_MAX)
+        return fail(x, public_reason(x->last_failure));
+    enum err e = choose(x->lane, x, &x->choice);
+    if (e == ERR_OK)
+        return STAGE_NEXT;
+    if (x->attempts > 0)
+        return fail(x, public_reason(x->last_failure));
+    if (e == ERR_MODEL_NOT_FOUND && x->lane->state == LANE_STARTING)
+        e = ERR_STARTING;
+    return fail(x, x->hop == 0 ? public_reason(e) : e);
+}
+
+static enum stage_result stage_forward(struct exchange *x)
+{
+    struct candidate c = x->choice.candidate;
+    x->tried[x->attempts++] = c;
+    if (x->attempts > 1)
+        x->lane->metrics.retries++;
+    exchange_set_state(x, EXCHANGE_WAITING);
+    enum err e = c.backend ? backend_call_start(x, c.backend) : peer_call_start(x, c.peer);
+    if (e == ERR_OK)
+        return STAGE_WAIT;
+    exchange_set_state(x, EXCHANGE_ROUTING);
+    x->last_failure = e;
+    return STAGE_RETRY;
+}
+
+static const struct stage stages[] = {{"parse", stage_parse},
+                                      {"admit", stage_admit},
+                                      {"route", stage_route},
+                                      {"forward", stage_forward}};
+#define ROUTE 2
+
+static void run(struct exchange *x)
+{
+    for (;;) {
+        switch (stages[x->stage].run(x)) {
+        case STAGE_NEXT: x->stage++; break;
+        case STAGE_RETRY: x->stage = ROUTE; break;
+        case STAGE_WAIT: return;
+        case STAGE_FAIL: exchange_fail(x, x->failure, NULL); return;
+        }
+    }
+}
+
+void exchange_submit(struct exchange *x)
+{
+    exchange_set_state(x, EXCHANGE_ROUTING);
+    x->stage = 0;
+    run(x);
+}
+
+bool exchange_may_retry(const struct exchange *x)
+{
+    return x->state == EXCHANGE_WAITING && x->attempts < EXCHANGE_ATTEMPTS_MAX &&
+           exchange_remaining_ms(x) > 0 && choose_has_other(x->lane, x);
+}
+
+void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry_after_ms)
+{
+    x->call_ops = NULL;
+    x->last_failure = reason;
+    x->lane->metrics.failures[reason]++;
+    if (retry_after_ms > x->retry_after_ms)
+        x->retry_after_ms = retry_after_ms;
+    LOG(x->lane->log, LOG_INFO, "attempt_failed", LOG_STR("id", x->request_id),
+        LOG_UINT("attempt", x->attempts),
+        LOG_STR("backend",
+                x->choice.candidate.backend ? x->choice.candidate.backend->cfg.name : ""),
+        LOG_STR("peer", x->choice.candidate.peer ? x->choice.candidate.peer->name : ""),
+        LOG_ERR(reason));
+    exchange_set_state(x, EXCHANGE_ROUTING);
+    if (err_class(reason) == ERR_CLASS_REJECT && reason != ERR_MODEL_NOT_FOUND &&
+        reason != ERR_PROTOCOL) {
+        exchange_fail(x, reason, NULL);
+        return;
+    }
+    x->stage = ROUTE;
+    run(x);
+}

@@ -1,0 +1,68 @@
+/* A lane: one loop and everything on it. This is what the folders of node/ share; each part owns
+ * its own fields and everyone else only reads them. There is one lane per node for now; nothing in
+ * it is global. */
+#ifndef NODE_LANE_H
+#define NODE_LANE_H
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/trace.h"
+#include "node/config/config.h"
+#include "node/egress/signer.h"
+#include "node/ingress/body.h"
+#include "node/io/loop.h"
+#include "node/mesh/mesh.h"
+#include "node/routing/candidates.h"
+#include "node/telemetry/metrics.h"
+#include "node/telemetry/receipts.h"
+
+#define LANE_IDLE_EXCHANGES_MAX 64 /* kept for reuse */
+#define LANE_SCRATCH_MAX (256 * 1024)
+
+struct backend;
+struct exchange;
+
+enum lane_state { LANE_STARTING, LANE_READY, LANE_DRAINING };
+
+struct lane {
+    struct io_loop *loop;
+    const struct config *config;
+    const struct identity *identity;
+    const struct log *log;
+    const struct trace *trace; /* may be NULL */
+    const char *version;
+    struct rng rng;
+    uint64_t boot_ms;
+    uint64_t started_ms; /* io_now_ms */
+    uint64_t epoch;      /* rules in force; 0 until there is a log */
+    enum lane_state state;
+
+    /* ingress */
+    struct body_pool bodies;
+    struct list exchanges; /* running */
+    uint32_t exchange_count; /* of inference requests; local answers take no time */
+    struct list idle_exchanges;
+    uint32_t idle_exchange_count;
+    struct list connections; /* client and control connections */
+    uint32_t connection_count;
+    struct io_idle_list idle_timeouts;   /* keep-alive connections */
+    struct io_idle_list header_timeouts; /* heads and bodies that are still arriving */
+    struct buf scratch;                  /* for building one message within one call */
+
+    /* egress */
+    struct backend *backends[CONFIG_BACKENDS_MAX];
+    size_t backend_count;
+    struct signer signer;
+    struct mesh *mesh;
+
+    struct candidates candidates;
+    struct metrics metrics;
+    struct receipts receipts;
+
+    /* the node around it */
+    void (*on_exchange_done)(void *owner); /* an exchange ended while draining */
+    const struct facts *(*facts)(void *owner);
+    void *owner;
+};
+
+#endif

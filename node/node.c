@@ -1,0 +1,361 @@
+/* Assembles a node from its parts and takes it apart again: lane, backends, mesh, listeners, in
+ * this order, and the answers to "what am I?" (facts) and "do I serve yet?" (ready). Called by
+ * node/cli and by the simulator.
+ *
+ * Happy path: open, probe, link up, ready, drain, drained, close. Failure modes: an address that
+ * cannot be taken (nothing is left), backends or peers that do not answer (ready all the same after
+ * NODE_READY_WAIT_MS). */
+#include "node/node.h"
+
+#include "node/egress/backend.h"
+#include "node/ingress/exchange.h"
+#include "node/ingress/http_conn.h"
+#include "node/ingress/peer_conn.h"
+#include "node/lane.h"
+
+#include <stdlib.h>
+
+#define NODE_READY_WAIT_MS 5000
+#define NODE_READY_STEP_MS 20
+
+struct node {
+    struct lane lane;
+    struct config config; /* a copy: reload changes it */
+    struct node_cfg cfg;
+    struct listener http;
+    struct listener control;
+    struct io_timer ready_timer;
+    struct io_task drained;
+    bool is_drained;
+    char http_addr[IO_ADDR_TEXT_SIZE];
+    char mesh_addr[IO_ADDR_TEXT_SIZE];
+    struct facts facts;
+    struct facts_backend facts_backends[FACTS_BACKENDS_MAX];
+};
+
+/* --- facts */
+
+static enum facts_backend_state public_state(int state)
+{
+    static const enum facts_backend_state states[] = {FACTS_BACKEND_UNKNOWN, FACTS_BACKEND_UP,
+                                                      FACTS_BACKEND_LOADING, FACTS_BACKEND_DOWN};
+    return states[state];
+}
+
+static const struct facts *node_facts(void *owner)
+{
+    struct node *n = owner;
+    const struct lane *lane = &n->lane;
+    struct facts_load load = {0};
+    for (size_t i = 0; i < lane->backend_count; i++) {
+        const struct backend *b = lane->backends[i];
+        n->facts_backends[i] =
+            (struct facts_backend){.name = bytes_from_str(b->cfg.name),
+                                   .kind = bytes_from_str(backend_kind_name(b->kind)),
+                                   .state = public_state(b->state),
+                                   .inflight = b->inflight,
+                                   .queued = b->queued,
+                                   .concurrency = b->cfg.concurrency,
+                                   .models = b->models,
+                                   .model_count = b->model_count};
+        load.inflight += b->inflight;
+        load.queued += b->queued;
+        load.capacity += b->state == BACKEND_UP ? b->cfg.concurrency : 0;
+    }
+    n->facts =
+        (struct facts){.name = bytes_from_str(n->config.name),
+                       .region = bytes_from_str(n->config.region),
+                       .zone = bytes_from_str(n->config.zone),
+                       .tier = n->config.tier,
+                       .version = bytes_from_str(lane->version),
+                       .mesh_addr = bytes_from_str(lane->mesh ? mesh_advertised(lane->mesh) : ""),
+                       .http_addr = bytes_from_str(n->http_addr),
+                       .boot_ms = lane->boot_ms,
+                       .epoch = lane->epoch,
+                       .draining = lane->state == LANE_DRAINING,
+                       .load = load,
+                       .backends = n->facts_backends,
+                       .backend_count = lane->backend_count};
+    return &n->facts;
+}
+
+static enum err on_peer_request(void *owner, struct peer *peer, struct h2_stream *s,
+                                const struct http_head *head, bool ended,
+                                struct mesh_stream **ret_stream)
+{
+    struct node *n = owner;
+    return peer_conn_open(&n->lane, peer, s, head, ended, ret_stream);
+}
+
+static void on_peer(void *owner, struct peer *peer)
+{
+    struct node *n = owner;
+    (void)peer;
+    candidates_invalidate(&n->lane.candidates);
+}
+
+static const struct mesh_ops mesh_ops = {on_peer_request, node_facts, on_peer};
+
+/* --- ready and drained */
+
+static bool is_settled(const struct node *n)
+{
+    const struct lane *lane = &n->lane;
+    bool can_route = n->config.peer_count == 0;
+    for (size_t i = 0; i < lane->backend_count; i++)
+        if (!backend_was_probed(lane->backends[i]))
+            return false;
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
+        can_route |= mesh_peer(lane->mesh, i)->facts != NULL;
+    return can_route;
+}
+
+static void on_ready_timer(struct io_timer *timer)
+{
+    struct node *n = LIST_ENTRY(timer, struct node, ready_timer);
+    uint64_t waited_ms = io_now_ms(n->lane.loop) - n->lane.started_ms;
+    if (!is_settled(n) && waited_ms < NODE_READY_WAIT_MS) {
+        io_timer_start(n->lane.loop, timer, NODE_READY_STEP_MS, on_ready_timer);
+        return;
+    }
+    if (n->lane.state != LANE_STARTING)
+        return;
+    n->lane.state = LANE_READY;
+    LOG(n->lane.log, LOG_INFO, "ready", LOG_STR("http", n->http_addr),
+        LOG_STR("mesh", n->mesh_addr), LOG_UINT("waited_ms", waited_ms));
+    if (n->cfg.on_ready)
+        n->cfg.on_ready(n->cfg.owner);
+}
+
+static void on_drained(struct io_task *task)
+{
+    struct node *n = LIST_ENTRY(task, struct node, drained);
+    if (n->is_drained || n->lane.exchange_count > 0)
+        return;
+    n->is_drained = true;
+    LOG(n->lane.log, LOG_INFO, "drained", LOG_UINT("connections", n->lane.connection_count));
+    if (n->cfg.on_drained)
+        n->cfg.on_drained(n->cfg.owner);
+}
+
+static void on_exchange_done(void *owner)
+{
+    struct node *n = owner;
+    if (n->lane.exchange_count == 0)
+        io_task_post(n->lane.loop, &n->drained);
+}
+
+void node_drain(struct node *n)
+{
+    if (n->lane.state == LANE_DRAINING)
+        return;
+    n->lane.state = LANE_DRAINING;
+    LOG(n->lane.log, LOG_INFO, "draining", LOG_UINT("inflight", n->lane.exchange_count));
+    http_conn_unlisten(&n->http);
+    http_conn_drain_all(&n->lane);
+    mesh_facts_changed(n->lane.mesh);
+    mesh_drain(n->lane.mesh);
+    on_exchange_done(n);
+}
+
+/* --- open and close */
+
+static void lane_init(struct node *n)
+{
+    struct lane *lane = &n->lane;
+    const struct node_cfg *cfg = &n->cfg;
+    uint8_t seed[16];
+    lane->loop = cfg->loop;
+    lane->config = &n->config;
+    lane->identity = cfg->identity;
+    lane->log = cfg->log;
+    lane->trace = cfg->trace;
+    lane->version = cfg->version;
+    lane->boot_ms = cfg->boot_ms;
+    lane->started_ms = io_now_ms(cfg->loop);
+    lane->on_exchange_done = on_exchange_done;
+    lane->facts = node_facts;
+    lane->owner = n;
+    rng_init(&lane->rng, cfg->seed);
+    body_pool_init(&lane->bodies, n->config.limits.buffer_bytes);
+    list_init(&lane->exchanges);
+    list_init(&lane->idle_exchanges);
+    list_init(&lane->connections);
+    io_idle_list_init(&lane->idle_timeouts, cfg->loop, n->config.limits.idle_timeout_ms);
+    io_idle_list_init(&lane->header_timeouts, cfg->loop, n->config.limits.header_timeout_ms);
+    buf_init(&lane->scratch, LANE_SCRATCH_MAX);
+    crypto_random(seed, sizeof seed);
+    candidates_init(&lane->candidates, seed);
+    receipts_init(&lane->receipts, cfg->loop, cfg->identity);
+    io_task_init(&n->drained, on_drained);
+}
+
+static enum err explain(struct buf *message, enum err e, const char *what, const char *where)
+{
+    if (buf_printf(message, "%s: %s: %s", what, where, err_text(e)) != ERR_OK)
+        return e;
+    return e;
+}
+
+static enum err open_mesh(struct node *n, struct buf *message)
+{
+    const char *contacts[CONFIG_PEERS_MAX];
+    for (size_t i = 0; i < n->config.peer_count; i++)
+        contacts[i] = n->config.peers[i];
+    struct mesh_cfg cfg = {.loop = n->lane.loop,
+                           .identity = n->cfg.identity,
+                           .log = n->lane.log,
+                           .trace = n->lane.trace,
+                           .seed = rng_next(&n->lane.rng),
+                           .advertise = *n->config.advertise ? n->config.advertise : NULL,
+                           .contacts = contacts,
+                           .contact_count = n->config.peer_count,
+                           .streams_max = n->config.limits.inflight,
+                           .stream_window = (uint32_t)n->config.limits.window_bytes};
+    enum err e = io_addr_parse(bytes_from_str(n->config.listen_mesh), &cfg.listen);
+    if (e == ERR_OK)
+        e = mesh_open(&cfg, &mesh_ops, n, &n->lane.mesh);
+    if (e != ERR_OK)
+        return explain(message, e, "listen.mesh", n->config.listen_mesh);
+    struct io_addr addr;
+    mesh_listen_addr(n->lane.mesh, &addr);
+    io_addr_to_text(&addr, n->mesh_addr);
+    return ERR_OK;
+}
+
+static enum err open_http(struct node *n, struct buf *message)
+{
+    struct io_addr addr;
+    enum err e = io_addr_parse(bytes_from_str(n->config.listen_http), &addr);
+    if (e == ERR_OK && !io_addr_is_loopback(&addr) && !n->cfg.allow_insecure_http) {
+        if (buf_printf(message,
+                       "listen.http: %s: beyond loopback clients need API keys, which do not exist "
+                       "yet; listen on "
+                       "127.0.0.1, or give --insecure-http if the network protects it",
+                       n->config.listen_http) != ERR_OK)
+            return ERR_PERMISSION;
+        return ERR_PERMISSION;
+    }
+    if (e == ERR_OK)
+        e = http_conn_listen(&n->lane, &addr, API_CLIENT, &n->http);
+    if (e != ERR_OK)
+        return explain(message, e, "listen.http", n->config.listen_http);
+    io_listener_addr(n->http.io, &addr);
+    io_addr_to_text(&addr, n->http_addr);
+    if (!n->cfg.control_path)
+        return ERR_OK;
+    e = io_addr_unix(n->cfg.control_path, &addr);
+    if (e == ERR_OK)
+        e = http_conn_listen(&n->lane, &addr, API_CONTROL, &n->control);
+    return e == ERR_OK ? ERR_OK : explain(message, e, "control socket", n->cfg.control_path);
+}
+
+static enum err open_backends(struct node *n)
+{
+    for (size_t i = 0; i < n->config.backend_count; i++) {
+        TRY(backend_create(&n->lane, &n->config.backends[i], &n->lane.backends[i]));
+        n->lane.backend_count++;
+    }
+    return ERR_OK;
+}
+
+enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node **ret_node)
+{
+    struct node *n = calloc(1, sizeof *n);
+    if (!n)
+        return ERR_NO_MEMORY;
+    n->cfg = *cfg;
+    n->config = *cfg->config;
+    lane_init(n);
+    enum err e = signer_init(&n->lane.signer, cfg->loop, cfg->identity->secret);
+    if (e == ERR_OK)
+        e = open_backends(n);
+    if (e == ERR_OK)
+        e = open_http(n, message);
+    if (e == ERR_OK)
+        e = open_mesh(n, message);
+    if (e != ERR_OK) {
+        node_close(n);
+        return e;
+    }
+    LOG(cfg->log, LOG_INFO, "started", LOG_STR("http", n->http_addr), LOG_STR("mesh", n->mesh_addr),
+        LOG_STR("tier", tier_name(n->config.tier)), LOG_STR("region", n->config.region),
+        LOG_UINT("backends", n->lane.backend_count), LOG_UINT("peers", n->config.peer_count));
+    io_timer_start(cfg->loop, &n->ready_timer, NODE_READY_STEP_MS, on_ready_timer);
+    *ret_node = n;
+    return ERR_OK;
+}
+
+/* Takes over limits, log level and the backends' concurrency; what was decided at start stays. */
+enum err node_reload(struct node *n, const struct config *config, struct buf *message)
+{
+    for (size_t i = 0; i < n->lane.backend_count; i++)
+        for (size_t j = 0; j < config->backend_count; j++)
+            if (strcmp(n->config.backends[i].name, config->backends[j].name) == 0)
+                n->lane.backends[i]->cfg.concurrency = config->backends[j].concurrency;
+    n->config.limits = config->limits;
+    n->config.log_level = config->log_level;
+    n->lane.bodies.max_bytes = config->limits.buffer_bytes;
+    n->lane.idle_timeouts.timeout_ms = config->limits.idle_timeout_ms;
+    n->lane.header_timeouts.timeout_ms = config->limits.header_timeout_ms;
+    bool moved = strcmp(config->listen_http, n->config.listen_http) != 0 ||
+                 strcmp(config->listen_mesh, n->config.listen_mesh) != 0;
+    bool other = config->backend_count != n->config.backend_count ||
+                 config->peer_count != n->config.peer_count;
+    if (moved || other)
+        TRY(buf_append_str(
+            message, "listen, advertise, peers and the list of backends change at the next start"));
+    return ERR_OK;
+}
+
+static void close_exchanges(struct lane *lane)
+{
+    http_conn_close_all(lane);
+    if (lane->mesh)
+        mesh_close(lane->mesh);
+    lane->mesh = NULL;
+    /* Exchanges whose peer stream was cancelled have nobody left to end them. */
+    LIST_EACH_SAFE(it, tmp, &lane->exchanges)
+    exchange_abandon(LIST_ENTRY(it, struct exchange, node), ERR_CANCELLED);
+}
+
+void node_close(struct node *n)
+{
+    if (!n)
+        return;
+    struct lane *lane = &n->lane;
+    lane->on_exchange_done = NULL;
+    io_timer_stop(&n->ready_timer);
+    http_conn_unlisten(&n->http);
+    http_conn_unlisten(&n->control);
+    for (size_t i = 0; i < lane->backend_count; i++)
+        lane->backends[i]->cfg.concurrency = 0; /* who waits is not let in any more */
+    close_exchanges(lane);
+    io_task_cancel(&n->drained);
+    for (size_t i = 0; i < lane->backend_count; i++)
+        backend_destroy(lane->backends[i]);
+    LIST_EACH_SAFE(it, tmp, &lane->idle_exchanges)
+    {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+        arena_fini(&x->arena);
+        free(x);
+    }
+    receipts_fini(&lane->receipts);
+    candidates_fini(&lane->candidates);
+    if (lane->signer.batch)
+        signer_fini(&lane->signer);
+    buf_fini(&lane->scratch);
+    body_pool_fini(&lane->bodies);
+    io_idle_list_fini(&lane->idle_timeouts);
+    io_idle_list_fini(&lane->header_timeouts);
+    free(n);
+}
+
+const char *node_http_addr(const struct node *n)
+{
+    return n->http_addr;
+}
+const char *node_mesh_addr(const struct node *n)
+{
+    return n->mesh_addr;
+}

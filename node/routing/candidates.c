@@ -1,0 +1,101 @@
+/* Builds the index of candidates.h from the lane's backends and the peers' newest facts. */
+#include "node/routing/candidates.h"
+
+#include "node/egress/backend.h"
+#include "node/lane.h"
+
+void candidates_init(struct candidates *c, const uint8_t seed[16])
+{
+    *c = (struct candidates){.stale = true};
+    map_init(&c->by_model, seed, CANDIDATES_MODELS_MAX);
+    arena_init(&c->arena, CANDIDATES_ARENA_MAX);
+}
+
+void candidates_fini(struct candidates *c)
+{
+    map_fini(&c->by_model);
+    arena_fini(&c->arena);
+}
+
+void candidates_invalidate(struct candidates *c)
+{
+    c->stale = true;
+}
+
+static struct candidate_set *set_of(struct candidates *c, struct bytes model)
+{
+    struct candidate_set *set = map_get(&c->by_model, model);
+    if (set)
+        return set;
+    set = arena_calloc(&c->arena, sizeof *set);
+    if (!set)
+        return NULL;
+    set->model = arena_copy(&c->arena, model);
+    if (!set->model.data || map_put(&c->by_model, set->model, set) != ERR_OK)
+        return NULL;
+    return set;
+}
+
+/* Past a bound (a lying peer with endless models) the rest is left out: served less, never grown.
+ */
+static void add(struct candidates *c, struct bytes model, struct candidate item)
+{
+    struct candidate_set *set = set_of(c, model);
+    if (!set)
+        return;
+    if (set->count > 0 && item.peer && set->items[set->count - 1].peer == item.peer)
+        return; /* several backends of one peer */
+    if (set->count == set->capacity) {
+        size_t capacity = set->capacity ? set->capacity * 2 : 4;
+        struct candidate *items = arena_alloc(&c->arena, capacity * sizeof *items);
+        if (!items)
+            return;
+        if (set->count > 0)
+            memcpy(items, set->items, set->count * sizeof *items);
+        set->items = items;
+        set->capacity = capacity;
+    }
+    set->items[set->count++] = item;
+}
+
+/* Also a peer that cannot be reached now: its models exist, they are only out of reach. */
+static void add_peer(struct candidates *c, struct peer *p)
+{
+    if (!p->facts)
+        return;
+    for (size_t b = 0; b < p->facts->backend_count; b++) {
+        const struct facts_backend *backend = &p->facts->backends[b];
+        if (backend->state != FACTS_BACKEND_UP)
+            continue;
+        for (size_t m = 0; m < backend->model_count; m++)
+            add(c, backend->models[m].name, (struct candidate){.peer = p});
+    }
+}
+
+static void rebuild(struct lane *lane)
+{
+    struct candidates *c = &lane->candidates;
+    uint8_t seed[16];
+    memcpy(seed, c->by_model.seed, sizeof seed);
+    map_fini(&c->by_model);
+    map_init(&c->by_model, seed, CANDIDATES_MODELS_MAX);
+    arena_reset(&c->arena);
+    for (size_t i = 0; i < lane->backend_count; i++) {
+        struct backend *b = lane->backends[i];
+        if (b->state != BACKEND_UP)
+            continue;
+        for (size_t m = 0; m < b->model_count; m++)
+            add(c, b->models[m].name, (struct candidate){.backend = b});
+    }
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
+        add_peer(c, mesh_peer(lane->mesh, i));
+    c->stale = false;
+    c->rebuilds++;
+}
+
+const struct candidate_set *candidates_find(struct lane *lane, struct bytes model)
+{
+    if (lane->candidates.stale)
+        rebuild(lane);
+    return map_get(&lane->candidates.by_model, model);
+}

@@ -1,0 +1,44 @@
+/* Who may serve a model: an index from model name to deployments, local backends and peers, rebuilt
+ * when facts change (never per request). This is the place where registry and gossip will meet and
+ * hand policy its array. */
+#ifndef NODE_ROUTING_CANDIDATES_H
+#define NODE_ROUTING_CANDIDATES_H
+
+#include "base/arena.h"
+#include "base/map.h"
+
+#define CANDIDATES_MODELS_MAX 16384
+#define CANDIDATES_ARENA_MAX (16 * 1024 * 1024)
+
+struct backend;
+struct lane;
+struct peer;
+
+/* One of the two is set. A peer stands for all its backends: it chooses among them itself. */
+struct candidate {
+    struct backend *backend;
+    struct peer *peer;
+};
+
+struct candidate_set {
+    struct bytes model;
+    struct candidate *items;
+    size_t count;
+    size_t capacity;
+};
+
+struct candidates {
+    struct map by_model; /* of candidate_set */
+    struct arena arena;
+    bool stale;
+    uint64_t rebuilds;
+};
+
+void candidates_init(struct candidates *c, const uint8_t seed[16]);
+void candidates_fini(struct candidates *c);
+/* Facts or inventory changed: the next look-up rebuilds. */
+void candidates_invalidate(struct candidates *c);
+/* NULL: nobody serves it. Valid until the next call after an invalidation. */
+const struct candidate_set *candidates_find(struct lane *lane, struct bytes model);
+
+#endif

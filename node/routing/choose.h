@@ -1,0 +1,25 @@
+/* Picks one candidate for a request: power of two choices among those that can be used now, by own
+ * in-flight plus reported load. Mitzenmacher 2001: two random choices are almost as good as knowing
+ * all, and do not herd. */
+#ifndef NODE_ROUTING_CHOOSE_H
+#define NODE_ROUTING_CHOOSE_H
+
+#include "node/routing/candidates.h"
+
+struct exchange;
+
+struct choice {
+    struct candidate candidate;
+    const char *reason; /* a word for receipts and logs: "local", "least_loaded", "only_candidate",
+                           "suspect" */
+    uint64_t facts_age_ms; /* of the facts it was chosen by; 0 for a local one */
+};
+
+/* What was already tried for this request is left out. MODEL_NOT_FOUND: no node serves it;
+ * NO_CANDIDATE: those that do cannot be used now; HOP_LIMIT: only a further hop could, and there
+ * were enough. */
+MUST_CHECK enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_choice);
+/* Another candidate is left that could be tried now. */
+bool choose_has_other(struct lane *lane, const struct exchange *x);
+
+#endif

@@ -1,0 +1,188 @@
+/* Prometheus text of a lane. The only reader of all other parts' counters; written on scrape, so it
+ * may take its time. */
+#include "node/telemetry/metrics.h"
+
+#include "node/egress/backend.h"
+#include "node/ingress/http_conn.h"
+#include "node/lane.h"
+
+#include <inttypes.h>
+
+static const uint64_t bounds_us[METRICS_BUCKETS - 1] = {
+    500,    1000,   2500,    5000,    10000,   25000,    50000,    100000,
+    250000, 500000, 1000000, 2500000, 5000000, 30000000, 120000000};
+static const char *const bound_names[METRICS_BUCKETS] = {
+    "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
+    "0.25",   "0.5",   "1",      "2.5",   "5",    "30",    "120",  "+Inf"};
+
+static const int statuses[METRICS_STATUSES - 1] = {200, 201, 204, 206, 301, 304, 400, 401, 403,
+                                                   404, 405, 408, 413, 414, 417, 422, 429, 431,
+                                                   499, 500, 501, 502, 503, 504, 505};
+
+void metrics_observe(struct metrics_histogram *h, uint64_t us)
+{
+    size_t i = 0;
+    while (i < METRICS_BUCKETS - 1 && us > bounds_us[i])
+        i++;
+    h->counts[i]++;
+    h->sum_us += us;
+    h->count++;
+}
+
+void metrics_request(struct metrics *m, const struct api_endpoint *e, int status)
+{
+    size_t i = 0;
+    while (i < METRICS_STATUSES - 1 && statuses[i] != status)
+        i++;
+    m->requests[api_index(e)][i]++;
+}
+
+static enum err head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    return buf_printf(out, "# HELP grapevine_%s %s\n# TYPE grapevine_%s %s\n", name, help, name,
+                      type);
+}
+
+static enum err single(struct buf *out, const char *name, const char *type, const char *help,
+                       uint64_t value)
+{
+    TRY(head(out, name, type, help));
+    return buf_printf(out, "grapevine_%s %" PRIu64 "\n", name, value);
+}
+
+static enum err histogram(struct buf *out, const char *name, const char *help,
+                          const struct metrics_histogram *h)
+{
+    TRY(head(out, name, "histogram", help));
+    uint64_t total = 0;
+    for (size_t i = 0; i < METRICS_BUCKETS; i++) {
+        total += h->counts[i];
+        TRY(buf_printf(out, "grapevine_%s_bucket{le=\"%s\"} %" PRIu64 "\n", name, bound_names[i],
+                       total));
+    }
+    TRY(buf_printf(out, "grapevine_%s_sum %" PRIu64 ".%06" PRIu64 "\n", name, h->sum_us / 1000000,
+                   h->sum_us % 1000000));
+    return buf_printf(out, "grapevine_%s_count %" PRIu64 "\n", name, h->count);
+}
+
+static enum err requests(const struct metrics *m, struct buf *out)
+{
+    TRY(head(out, "requests_total", "counter",
+             "Requests answered, by path and status (499: the client went away first)."));
+    for (size_t e = 0; e <= API_COUNT; e++) {
+        const struct api_endpoint *endpoint = api_at(e);
+        if (!endpoint && e != API_COUNT)
+            continue;
+        for (size_t s = 0; s < METRICS_STATUSES; s++) {
+            if (m->requests[e][s] == 0)
+                continue;
+            TRY(buf_printf(out, "grapevine_requests_total{path=\"%s\",status=\"",
+                           endpoint ? endpoint->path : "other"));
+            TRY(s < METRICS_STATUSES - 1 ? buf_append_decimal(out, (uint64_t)statuses[s])
+                                         : buf_append_str(out, "other"));
+            TRY(buf_printf(out, "\"} %" PRIu64 "\n", m->requests[e][s]));
+        }
+    }
+    TRY(head(out, "failures_total", "counter", "Failed requests and attempts, by reason."));
+    for (int r = 1; r < ERR_COUNT; r++)
+        if (m->failures[r])
+            TRY(buf_printf(out, "grapevine_failures_total{reason=\"%s\"} %" PRIu64 "\n",
+                           err_word((enum err)r), m->failures[r]));
+    return ERR_OK;
+}
+
+static enum err backends(const struct lane *lane, struct buf *out)
+{
+    TRY(head(out, "backend_up", "gauge", "1 while the backend can be given requests."));
+    for (size_t i = 0; i < lane->backend_count; i++)
+        TRY(buf_printf(out, "grapevine_backend_up{backend=\"%s\"} %d\n",
+                       lane->backends[i]->cfg.name, lane->backends[i]->state == BACKEND_UP));
+    TRY(head(out, "backend_inflight", "gauge", "Requests running at the backend."));
+    for (size_t i = 0; i < lane->backend_count; i++)
+        TRY(buf_printf(out, "grapevine_backend_inflight{backend=\"%s\"} %" PRIu32 "\n",
+                       lane->backends[i]->cfg.name, lane->backends[i]->inflight));
+    TRY(head(out, "backend_queued", "gauge", "Requests waiting for the backend."));
+    for (size_t i = 0; i < lane->backend_count; i++)
+        TRY(buf_printf(out, "grapevine_backend_queued{backend=\"%s\"} %" PRIu32 "\n",
+                       lane->backends[i]->cfg.name, lane->backends[i]->queued));
+    TRY(head(out, "backend_requests_total", "counter", "Attempts at the backend, by result."));
+    for (size_t i = 0; i < lane->backend_count; i++) {
+        const struct backend *b = lane->backends[i];
+        TRY(buf_printf(
+            out, "grapevine_backend_requests_total{backend=\"%s\",result=\"ok\"} %" PRIu64 "\n",
+            b->cfg.name, b->served));
+        TRY(buf_printf(
+            out, "grapevine_backend_requests_total{backend=\"%s\",result=\"failed\"} %" PRIu64 "\n",
+            b->cfg.name, b->failed));
+    }
+    return ERR_OK;
+}
+
+static enum err peers(const struct lane *lane, struct buf *out)
+{
+    unsigned by_state[4] = {0};
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
+        by_state[mesh_peer(lane->mesh, i)->state]++;
+    TRY(head(out, "peers", "gauge", "Other nodes met, by state."));
+    for (unsigned s = 0; s < 4; s++)
+        TRY(buf_printf(out, "grapevine_peers{state=\"%s\"} %u\n",
+                       peer_state_name((enum peer_state)s), by_state[s]));
+    TRY(head(out, "peer_rtt_seconds", "gauge", "Smoothed round-trip time of the link to a peer."));
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
+        const struct peer *p = mesh_peer(lane->mesh, i);
+        if (p->link && p->rtt_us)
+            TRY(buf_printf(out,
+                           "grapevine_peer_rtt_seconds{peer=\"%s\"} %" PRIu64 ".%06" PRIu64 "\n",
+                           p->name, p->rtt_us / 1000000, p->rtt_us % 1000000));
+    }
+    struct mesh_counts c;
+    mesh_counts(lane->mesh, &c);
+    TRY(single(out, "links_up_total", "counter", "Links that came up.", c.links_up));
+    TRY(single(out, "links_failed_total", "counter", "Links lost and dials that failed.",
+               c.links_failed));
+    TRY(single(out, "link_handshakes_refused_total", "counter", "Handshakes refused.",
+               c.handshakes_refused));
+    TRY(single(out, "link_records_bad_total", "counter", "Link records that did not open.",
+               c.records_bad));
+    TRY(single(out, "link_rekeys_total", "counter", "Link keys renewed.", c.rekeys));
+    TRY(single(out, "link_received_bytes_total", "counter", "Bytes received on links.",
+               c.bytes_in));
+    return single(out, "link_sent_bytes_total", "counter", "Bytes sent on links.", c.bytes_out);
+}
+
+enum err metrics_write(const struct lane *lane, struct buf *out)
+{
+    const struct metrics *m = &lane->metrics;
+    TRY(head(out, "build_info", "gauge", "Always 1; the version is in the label."));
+    TRY(buf_printf(
+        out, "grapevine_build_info{version=\"%s\",node=\"%s\",tier=\"%s\",region=\"%s\"} 1\n",
+        lane->version, lane->config->name, tier_name(lane->config->tier), lane->config->region));
+    TRY(requests(m, out));
+    TRY(histogram(out, "request_duration_seconds",
+                  "Inference requests, first byte in to last byte out.", &m->duration));
+    TRY(histogram(out, "time_to_first_byte_seconds", "Inference requests, until the answer began.",
+                  &m->first_byte));
+    TRY(single(out, "requests_inflight", "gauge", "Requests being worked on.",
+               lane->exchange_count));
+    TRY(single(out, "client_connections", "gauge", "Open client connections.",
+               lane->connection_count));
+    TRY(single(out, "connections_total", "counter", "Client connections accepted.",
+               m->connections));
+    TRY(single(out, "connections_refused_total", "counter", "Connections refused at the limit.",
+               m->connections_refused));
+    TRY(single(out, "retries_total", "counter", "Attempts after the first.", m->retries));
+    TRY(single(out, "hops_received_total", "counter", "Requests received from peers.", m->hops_in));
+    TRY(single(out, "hops_sent_total", "counter", "Requests sent to peers.", m->hops_out));
+    TRY(single(out, "request_body_bytes_total", "counter", "Request body bytes received.",
+               m->body_bytes_in));
+    TRY(single(out, "response_body_bytes_total", "counter", "Answer body bytes passed on.",
+               m->body_bytes_out));
+    TRY(single(out, "body_buffer_bytes", "gauge", "Memory held by request bodies.",
+               lane->bodies.used_bytes));
+    TRY(single(out, "receipts_total", "counter", "Receipts kept.", m->receipts));
+    TRY(single(out, "signatures_total", "counter",
+               "Batch signatures made for envelopes and answers' receipts.",
+               lane->signer.signatures));
+    TRY(backends(lane, out));
+    return peers(lane, out);
+}
