@@ -1,0 +1,111 @@
+/* Facts as values: their limits, and the load as text. The bytes are wire.c's; the exchange is
+ * facts_exchange.c's; the egress reads and writes grapevine-load with facts_load_*. */
+#include "node/mesh/facts.h"
+
+#include "node/mesh/wire.h"
+
+#define ADDR_MAX 270 /* "host:port", host at most 255 */
+#define KIND_MAX 32
+
+const char *facts_backend_state_name(enum facts_backend_state s)
+{
+    static const char *const names[] = {"unknown", "up", "loading", "down"};
+    return (unsigned)s < sizeof(names) / sizeof(names[0]) ? names[s] : names[0];
+}
+
+/* --- limits: the same for what we say and what we are told */
+
+static bool model_fits(const struct facts_model *m)
+{
+    return m->name.size > 0 && m->name.size <= FACTS_MODEL_NAME_MAX &&
+           m->version.size <= FACTS_MODEL_NAME_MAX && m->owned_by.size <= FACTS_MODEL_NAME_MAX &&
+           m->created >= 0 && m->context >= -1 && m->slots >= -1;
+}
+
+static bool backend_fits(const struct facts_backend *b)
+{
+    if (b->name.size == 0 || b->name.size > FACTS_MODEL_NAME_MAX || b->kind.size > KIND_MAX)
+        return false;
+    for (size_t i = 0; i < b->model_count; i++) {
+        if (!model_fits(&b->models[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool own_fits(const struct facts *f)
+{
+    return cert_name_is_valid(f->name) && f->region.size <= CERT_NAME_MAX &&
+           f->zone.size <= CERT_NAME_MAX && f->version.size <= CERT_NAME_MAX &&
+           f->mesh_addr.size <= ADDR_MAX && f->http_addr.size <= ADDR_MAX;
+}
+
+static bool facts_fit(const struct facts *f)
+{
+    size_t models = 0;
+    if (!own_fits(f) || f->backend_count > FACTS_BACKENDS_MAX)
+        return false;
+    for (size_t i = 0; i < f->backend_count; i++) {
+        models += f->backends[i].model_count;
+        if (models > FACTS_MODELS_MAX || !backend_fits(&f->backends[i]))
+            return false;
+    }
+    return true;
+}
+
+enum err facts_encode(const struct facts *f, struct buf *wire)
+{
+    return facts_fit(f) ? mesh_wire_facts_encode(f, wire) : ERR_LIMIT;
+}
+
+enum err facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_facts)
+{
+    struct facts f;
+    if (wire.size > FACTS_WIRE_MAX)
+        return ERR_LIMIT;
+    TRY(mesh_wire_facts_decode(wire, arena, &f));
+    if (!facts_fit(&f))
+        return ERR_INVALID;
+    *ret_facts = f;
+    return ERR_OK;
+}
+
+/* --- load as text */
+
+void facts_load_to_text(const struct facts_load *l, char ret_text[40])
+{
+    struct buf text;
+    buf_init_fixed(&text, (uint8_t *)ret_text, 40);
+    const uint32_t values[] = {l->inflight, l->queued, l->capacity};
+    for (int i = 0; i < 3; i++) {
+        enum err e = i ? buf_append_byte(&text, '/') : ERR_OK;
+        if (e == ERR_OK)
+            e = buf_append_decimal(&text, values[i]);
+        CHECK(e == ERR_OK); /* three times ten digits and two slashes */
+    }
+    ret_text[text.size] = 0;
+}
+
+static bool take_number(struct bytes *text, bool is_last, uint32_t *ret_value)
+{
+    size_t size = bytes_find(*text, '/');
+    uint64_t value;
+    if ((size == text->size) != is_last || size > 10 ||
+        !bytes_to_u64(bytes_of(text->data, size), &value) || value > UINT32_MAX)
+        return false;
+    *text = bytes_skip(*text, size + 1);
+    *ret_value = (uint32_t)value;
+    return true;
+}
+
+enum err facts_load_parse(struct bytes text, struct facts_load *ret_load)
+{
+    struct facts_load load;
+    bool is_good = take_number(&text, false, &load.inflight) &&
+                   take_number(&text, false, &load.queued) &&
+                   take_number(&text, true, &load.capacity);
+    if (!is_good)
+        return ERR_INVALID;
+    *ret_load = load;
+    return ERR_OK;
+}

@@ -1,0 +1,79 @@
+/* Facts: what a node says about itself to the nodes it is linked with: who it is, what it serves,
+ * how loaded it is. Soft state: seconds old, age carried, owner speaks only for itself. Exchanged
+ * once a second over each link (POST /mesh/v1/facts) until gossip replaces that; the shape
+ * stays. */
+#ifndef NODE_MESH_FACTS_H
+#define NODE_MESH_FACTS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "node/trust/cert.h"
+
+#define FACTS_WIRE_MAX (64 * 1024)
+#define FACTS_BACKENDS_MAX 64
+#define FACTS_MODELS_MAX 256 /* over all backends of one node */
+#define FACTS_MODEL_NAME_MAX 256
+
+struct facts_model {
+    struct bytes name;
+    struct bytes version;  /* may be empty: not known */
+    struct bytes owned_by; /* as the engine says; may be empty */
+    int64_t created;       /* seconds since 1970; 0 not known */
+    bool loaded;
+    int64_t context; /* tokens; -1 not known */
+    int64_t slots;   /* parallel requests; -1 not known */
+};
+
+enum facts_backend_state {
+    FACTS_BACKEND_UNKNOWN,
+    FACTS_BACKEND_UP,
+    FACTS_BACKEND_LOADING,
+    FACTS_BACKEND_DOWN
+};
+const char *facts_backend_state_name(
+    enum facts_backend_state s); /* "unknown" "up" "loading" "down" */
+
+struct facts_backend {
+    struct bytes name;
+    struct bytes kind; /* "llamacpp" "openai" "auto" */
+    enum facts_backend_state state;
+    uint32_t inflight;
+    uint32_t queued;
+    uint32_t concurrency;
+    const struct facts_model *models;
+    size_t model_count;
+};
+
+/* What every answer carries too (field grapevine-load), so that busy paths are never stale. */
+struct facts_load {
+    uint32_t inflight;
+    uint32_t queued;
+    uint32_t capacity; /* sum of the backends' concurrency; 0: executes nothing */
+};
+
+struct facts {
+    struct bytes name;
+    struct bytes region;
+    struct bytes zone;
+    enum tier tier;
+    struct bytes version;   /* of the software */
+    struct bytes mesh_addr; /* what peers dial; empty: only dials out */
+    struct bytes http_addr;
+    uint64_t boot_ms;
+    uint64_t epoch;
+    bool draining;
+    struct facts_load load;
+    const struct facts_backend *backends;
+    size_t backend_count;
+};
+
+/* Deterministic protobuf. LIMIT. */
+MUST_CHECK enum err facts_encode(const struct facts *f, struct buf *wire);
+/* Everything is copied into the arena. INVALID, LIMIT. */
+MUST_CHECK enum err facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_facts);
+
+/* "inflight/queued/capacity" in decimal, the value of grapevine-load. */
+void facts_load_to_text(const struct facts_load *l, char ret_text[40]);
+MUST_CHECK enum err facts_load_parse(struct bytes text, struct facts_load *ret_load);
+
+#endif

@@ -1,0 +1,184 @@
+/* The mesh itself: opening, draining, closing, and the questions others ask. The work is done by
+ * its links, peers, contacts and the facts exchange. */
+#include "node/mesh/mesh.h"
+
+#include "node/mesh/core.h"
+
+#include <stdlib.h>
+
+#define OUT_RESERVE (LINK_OUT_MAX + 4 * RECORD_BODY_MAX)
+
+static void on_reap(struct io_task *task)
+{
+    link_reap(LIST_ENTRY(task, struct mesh, reap));
+}
+
+static void on_accept(void *owner, struct io_stream *stream)
+{
+    struct mesh *m = owner;
+    if (m->draining || m->closing)
+        io_stream_close(stream);
+    else
+        link_accept(m, stream);
+}
+
+/* --- opening */
+
+static void set_advertised(struct mesh *m)
+{
+    const char *text = m->cfg.advertise;
+    char listen[IO_ADDR_TEXT_SIZE] = "";
+    if (!text) {
+        if (!io_addr_is_any(&m->listen))
+            io_addr_to_text(&m->listen, listen);
+        text = listen;
+    } else if (strcmp(text, "none") == 0) {
+        text = "";
+    }
+    bytes_to_str(bytes_from_str(text), m->advertised, sizeof(m->advertised));
+}
+
+static enum err make_contacts(struct mesh *m)
+{
+    size_t count = m->cfg.contact_count;
+    if (count > MESH_CONTACTS_MAX)
+        return ERR_LIMIT;
+    m->contacts = calloc(count ? count : 1, sizeof(*m->contacts));
+    if (!m->contacts)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        TRY(contact_init(&m->contacts[i], m, m->cfg.contacts[i]));
+    m->contact_count = count;
+    return ERR_OK;
+}
+
+static enum err start(struct mesh *m)
+{
+    TRY(buf_reserve(&m->out, OUT_RESERVE));
+    TRY(make_contacts(m));
+    TRY(io_listen(m->cfg.loop, &m->cfg.listen, on_accept, m, &m->listener));
+    io_listener_addr(m->listener, &m->listen);
+    set_advertised(m);
+    for (size_t i = 0; i < m->contact_count; i++)
+        contact_start(&m->contacts[i]);
+    facts_exchange_start(m);
+    return ERR_OK;
+}
+
+enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops *ops, void *owner,
+                   struct mesh **ret_mesh)
+{
+    struct mesh *m = calloc(1, sizeof(*m));
+    if (!m)
+        return ERR_NO_MEMORY;
+    m->cfg = *cfg;
+    m->ops = ops;
+    m->owner = owner;
+    rng_init(&m->rng, cfg->seed);
+    crypto_dh_keypair(m->static_public, m->static_secret);
+    list_init(&m->links);
+    list_init(&m->gone_links);
+    io_task_init(&m->reap, on_reap);
+    buf_init(&m->out, MESH_OUT_SIZE_MAX);
+    buf_init(&m->facts_wire, FACTS_WIRE_MAX);
+    enum err e = start(m);
+    if (e != ERR_OK) {
+        mesh_close(m);
+        return e;
+    }
+    *ret_mesh = m;
+    return ERR_OK;
+}
+
+/* --- ending */
+
+static void stop_meeting(struct mesh *m)
+{
+    if (m->listener)
+        io_listener_close(m->listener);
+    m->listener = NULL;
+    for (size_t i = 0; i < m->contact_count; i++)
+        contact_stop(&m->contacts[i]);
+}
+
+static void end_links(struct mesh *m, bool open_ones_too, enum err reason)
+{
+    LIST_EACH_SAFE(it, tmp, &m->links)
+    {
+        struct link *l = LIST_ENTRY(it, struct link, node);
+        if (open_ones_too || !link_is_open(l))
+            link_end(l, reason);
+    }
+}
+
+void mesh_drain(struct mesh *m)
+{
+    if (m->draining)
+        return;
+    m->draining = true;
+    stop_meeting(m);
+    end_links(m, false, ERR_DRAINING);
+    LIST_EACH(it, &m->links)
+    {
+        struct link *l = LIST_ENTRY(it, struct link, node);
+        h2_drain(l->server);
+        link_output(l);
+    }
+}
+
+void mesh_close(struct mesh *m)
+{
+    if (!m)
+        return;
+    m->closing = true;
+    stop_meeting(m);
+    facts_exchange_stop(m);
+    end_links(m, true, m->draining ? ERR_DRAINING : ERR_EOF);
+    link_reap(m);
+    io_task_cancel(&m->reap);
+    for (size_t i = 0; i < m->peer_count; i++)
+        peer_destroy(m->peers[i]);
+    free(m->contacts);
+    buf_fini(&m->out);
+    buf_fini(&m->facts_wire);
+    crypto_wipe(m->static_secret, sizeof(m->static_secret));
+    crypto_wipe(m->plain, sizeof(m->plain));
+    free(m);
+}
+
+/* --- questions */
+
+void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr)
+{
+    *ret_addr = m->listen;
+}
+
+const char *mesh_advertised(const struct mesh *m)
+{
+    return m->advertised;
+}
+
+size_t mesh_peer_count(const struct mesh *m)
+{
+    return m->peer_count;
+}
+
+struct peer *mesh_peer(const struct mesh *m, size_t index)
+{
+    CHECK(index < m->peer_count);
+    return &m->peers[index]->peer;
+}
+
+struct peer *mesh_peer_find(const struct mesh *m, const struct id *id)
+{
+    for (size_t i = 0; i < m->peer_count; i++) {
+        if (id_equal(&m->peers[i]->peer.id, id))
+            return &m->peers[i]->peer;
+    }
+    return NULL;
+}
+
+void mesh_counts(const struct mesh *m, struct mesh_counts *ret_counts)
+{
+    *ret_counts = m->counts;
+}

@@ -1,0 +1,148 @@
+/* The mesh as one node sees it: its links, and a peer for every node it has met. The only header of
+ * node/mesh that other folders include (besides facts.h).
+ *
+ * A link is one TCP connection between two nodes, whoever dialled it:
+ * Noise_XX_25519_ChaChaPoly_BLAKE2b, the certificates in the handshake payload, sealed records
+ * inside, and in them one HTTP/2 session per direction.
+ *
+ *   contact ──dial──> connecting ──> handshaking ──> up ──> draining ──> gone ──back-off──> dial …
+ *
+ * There is one link per pair of nodes; of two made at once both sides keep the one dialled by the
+ * smaller id. A peer that does not answer pings within MESH_PING_TIMEOUT_MS is cut off and its
+ * unfinished streams end with LINK_LOST. */
+#ifndef NODE_MESH_MESH_H
+#define NODE_MESH_MESH_H
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/trace.h"
+#include "node/http/h2.h"
+#include "node/io/stream.h"
+#include "node/mesh/facts.h"
+#include "node/trust/envelope.h"
+
+#define MESH_PEERS_MAX 256
+#define MESH_CONTACTS_MAX 64
+#define MESH_FACTS_INTERVAL_MS 1000
+#define MESH_FACTS_FRESH_MS 4000  /* older facts make the peer suspect */
+#define MESH_PING_INTERVAL_MS 500 /* also the keep-alive; measures RTT */
+#define MESH_SUSPECT_MS 1000      /* a ping unanswered: not chosen while others are there */
+#define MESH_PING_TIMEOUT_MS 3000 /* a ping unanswered for this long: cut */
+#define MESH_DIAL_TIMEOUT_MS 5000 /* connect and handshake together */
+#define MESH_BACKOFF_MIN_MS 100   /* jittered, doubling */
+#define MESH_BACKOFF_MAX_MS 10000
+
+enum peer_state { PEER_DOWN, PEER_ALIVE, PEER_SUSPECT, PEER_LEFT };
+const char *peer_state_name(enum peer_state s); /* contract.md: down alive suspect left */
+
+struct link;
+struct mesh;
+
+/* Lives as long as the mesh: pointers stay valid; state says whether it can be used. */
+struct peer {
+    struct id id;
+    uint8_t key[CRYPTO_PUBLIC_SIZE]; /* Ed25519 */
+    char name[CERT_NAME_MAX + 1];    /* by its certificate */
+    enum tier tier;                  /* by its certificate */
+    char region[CERT_NAME_MAX + 1];  /* by its certificate */
+    uint8_t chain[CERT_CHAIN_SIZE_MAX];
+    size_t chain_size;
+    enum peer_state state;
+    struct link *link;   /* NULL: none is up */
+    bool draining;       /* it said so: no new requests */
+    uint64_t rtt_us;     /* smoothed (RFC 6298's alpha); 0 not known */
+    uint64_t changed_ms; /* when state last changed, io_now_ms */
+    const struct facts
+        *facts; /* newest; NULL until the first exchange; replaced (pointer changes) by each one */
+    uint64_t facts_ms;      /* when they came, io_now_ms */
+    struct facts_load load; /* newest report, by facts or by an answer */
+    uint64_t load_ms;
+    uint32_t inflight; /* requests that this node has running there: counted by the egress */
+    /* envelopes */
+    uint64_t next_sequence;        /* ours towards it; starts at 1 */
+    struct envelope_window window; /* theirs towards us */
+    struct batch_cache envelope_cache;
+};
+
+/* A request on a link, embedded in its user's object. Callbacks as in h2.h. */
+struct mesh_stream;
+struct mesh_stream_ops {
+    void (*on_head)(struct mesh_stream *ms, const struct http_head *head,
+                    bool ended); /* client side only */
+    void (*on_data)(struct mesh_stream *ms, struct bytes data);
+    void (*on_end)(struct mesh_stream *ms, const struct http_head *trailers);
+    void (*on_want)(struct mesh_stream *ms);
+    /* The stream is gone; ms->h2 is NULL. OK, RESET, CANCELLED, REFUSED (never processed),
+     * LINK_LOST, ... */
+    void (*on_closed)(struct mesh_stream *ms, enum err reason);
+};
+struct mesh_stream {
+    const struct mesh_stream_ops *ops;
+    struct peer *peer;
+    struct h2_stream *h2; /* use h2_respond, h2_send, h2_end, h2_consume on it */
+};
+
+struct mesh_ops {
+    /* A peer's request (any path but /mesh/v1/facts). The callee sets *ret_stream to its own
+     * mesh_stream (ops, peer and h2 are filled in by the mesh before the first callback) or returns
+     * an err to refuse it. head is borrowed. */
+    enum err (*on_request)(void *owner, struct peer *peer, struct h2_stream *s,
+                           const struct http_head *head, bool ended,
+                           struct mesh_stream **ret_stream);
+    /* Our own facts, now; borrowed until the next call. */
+    const struct facts *(*facts)(void *owner);
+    /* A peer's state, facts or load changed in a way that may matter for routing. May be NULL. */
+    void (*on_peer)(void *owner, struct peer *peer);
+};
+
+struct mesh_cfg {
+    struct io_loop *loop;
+    const struct identity *identity; /* borrowed, lives longer */
+    const struct log *log;
+    const struct trace *trace; /* may be NULL */
+    uint64_t seed;             /* jitter */
+    struct io_addr listen;
+    const char *advertise; /* "host:port", or NULL: the listen address if definite, or "none" */
+    const char *const *contacts; /* "host:port"; names are resolved at each dial */
+    size_t contact_count;
+    uint32_t streams_max;   /* per peer and direction */
+    uint32_t stream_window; /* bytes */
+    uint64_t rekey_bytes;   /* 0: 1 GiB */
+    uint64_t rekey_ms;      /* 0: 1 h */
+};
+
+/* Listens and begins to dial. The errors of io_listen. */
+MUST_CHECK enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops *ops, void *owner,
+                              struct mesh **ret_mesh);
+/* Cuts all links; every stream gets on_closed(LINK_LOST). */
+void mesh_close(struct mesh *m);
+/* GOAWAY to all: peers send no new requests; running ones go on. No new links are made. */
+void mesh_drain(struct mesh *m);
+void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr);
+/* What peers are told to dial: text, "" when this node only dials out. */
+const char *mesh_advertised(const struct mesh *m);
+
+size_t mesh_peer_count(const struct mesh *m);
+struct peer *mesh_peer(const struct mesh *m, size_t index); /* in the order they were met */
+struct peer *mesh_peer_find(const struct mesh *m, const struct id *id); /* or NULL */
+/* True when a new request can be opened to it now. */
+bool mesh_peer_is_usable(const struct peer *p);
+/* A load report that came with an answer. */
+void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load);
+/* Push our facts to all peers now (after a sharp change), at most every 100 ms. */
+void mesh_facts_changed(struct mesh *m);
+
+/* Opens a request to a peer: ms->ops is set by the caller; ms->peer and ms->h2 are filled in.
+ * Errors of h2_request; LINK_LOST when no link is up. */
+MUST_CHECK enum err mesh_stream_open(struct peer *p, const struct http_head *head, bool ended,
+                                     struct mesh_stream *ms);
+/* Gives it up; no callback comes any more. Harmless when it is gone. */
+void mesh_stream_cancel(struct mesh_stream *ms);
+
+struct mesh_counts {
+    uint64_t links_up, links_failed, handshakes_refused, records_bad, bytes_in, bytes_out, rekeys,
+        facts_bad;
+};
+void mesh_counts(const struct mesh *m, struct mesh_counts *ret_counts);
+
+#endif

@@ -1,0 +1,311 @@
+/* Facts: what is said arrives as it was said; what is out of bounds is neither said nor
+ * believed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "node/mesh/facts.h"
+
+struct sample {
+    struct facts_model models[3];
+    struct facts_backend backends[2];
+    struct facts facts;
+};
+
+static void init(struct sample *s)
+{
+    *s = (struct sample){
+        .models = {{.name = BYTES("qwen2"),
+                    .version = BYTES("1"),
+                    .owned_by = BYTES("lab"),
+                    .created = 1700000000,
+                    .loaded = true,
+                    .context = 4096,
+                    .slots = 4},
+                   {.name = BYTES("tiny"), .context = -1, .slots = -1},
+                   {.name = BYTES("other"), .context = 0, .slots = 0}},
+        .backends = {{.name = BYTES("llama"),
+                      .kind = BYTES("llamacpp"),
+                      .state = FACTS_BACKEND_UP,
+                      .inflight = 3,
+                      .queued = 2,
+                      .concurrency = 4,
+                      .model_count = 2},
+                     {.name = BYTES("b"),
+                      .kind = BYTES("openai"),
+                      .state = FACTS_BACKEND_DOWN,
+                      .model_count = 1}},
+        .facts = {.name = BYTES("edge-1"),
+                  .region = BYTES("eu-west"),
+                  .zone = BYTES("shop-14"),
+                  .tier = TIER_EDGE,
+                  .version = BYTES("0.1.0"),
+                  .mesh_addr = BYTES("127.0.0.1:7300"),
+                  .http_addr = BYTES("127.0.0.1:7380"),
+                  .boot_ms = 1795000000000,
+                  .epoch = 7,
+                  .draining = true,
+                  .load = {5, 6, 7},
+                  .backend_count = 2},
+    };
+    s->backends[0].models = s->models;
+    s->backends[1].models = s->models + 2;
+    s->facts.backends = s->backends;
+}
+
+static void assert_text(struct bytes got, struct bytes want)
+{
+    assert_int_equal(got.size, want.size);
+    assert_memory_equal(got.data, want.data, want.size);
+}
+
+/* Encodes, decodes, checks the error, and leaves the result in the arena. */
+static enum err round_trip(const struct facts *f, struct arena *arena, struct facts *ret_facts)
+{
+    struct buf wire;
+    buf_init(&wire, FACTS_WIRE_MAX);
+    enum err e = facts_encode(f, &wire);
+    if (e == ERR_OK)
+        e = facts_decode(buf_bytes(&wire), arena, ret_facts);
+    buf_fini(&wire); /* nothing may be borrowed from it */
+    return e;
+}
+
+static void everything_arrives_as_it_was_said(void **state)
+{
+    struct sample s;
+    struct arena arena;
+    struct facts f;
+    init(&s);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    assert_text(f.name, s.facts.name);
+    assert_text(f.region, s.facts.region);
+    assert_text(f.zone, s.facts.zone);
+    assert_text(f.version, s.facts.version);
+    assert_text(f.mesh_addr, s.facts.mesh_addr);
+    assert_text(f.http_addr, s.facts.http_addr);
+    assert_int_equal(f.tier, TIER_EDGE);
+    assert_int_equal(f.boot_ms, s.facts.boot_ms);
+    assert_int_equal(f.epoch, 7);
+    assert_true(f.draining);
+    assert_memory_equal(&f.load, &s.facts.load, sizeof(f.load));
+    assert_int_equal(f.backend_count, 2);
+    assert_text(f.backends[0].name, BYTES("llama"));
+    assert_text(f.backends[0].kind, BYTES("llamacpp"));
+    assert_int_equal(f.backends[0].state, FACTS_BACKEND_UP);
+    assert_int_equal(f.backends[0].inflight, 3);
+    assert_int_equal(f.backends[0].queued, 2);
+    assert_int_equal(f.backends[0].concurrency, 4);
+    assert_int_equal(f.backends[0].model_count, 2);
+    assert_int_equal(f.backends[1].state, FACTS_BACKEND_DOWN);
+    const struct facts_model *m = f.backends[0].models;
+    assert_text(m[0].owned_by, BYTES("lab"));
+    assert_int_equal(m[0].created, 1700000000);
+    assert_true(m[0].loaded);
+    assert_int_equal(m[0].context, 4096);
+    assert_int_equal(m[0].slots, 4);
+    arena_fini(&arena);
+}
+
+static void what_is_not_known_stays_not_known_and_is_not_zero(void **state)
+{
+    struct sample s;
+    struct arena arena;
+    struct facts f;
+    init(&s);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    assert_int_equal(f.backends[0].models[1].context, -1);
+    assert_int_equal(f.backends[0].models[1].slots, -1);
+    assert_int_equal(f.backends[1].models[0].context, 0);
+    assert_int_equal(f.backends[1].models[0].slots, 0);
+    assert_int_equal(f.backends[0].models[1].version.size, 0);
+    arena_fini(&arena);
+}
+
+static void the_same_facts_are_the_same_bytes(void **state)
+{
+    struct sample s;
+    struct buf a, b;
+    init(&s);
+    buf_init(&a, FACTS_WIRE_MAX);
+    buf_init(&b, FACTS_WIRE_MAX);
+    assert_int_equal(facts_encode(&s.facts, &a), ERR_OK);
+    assert_int_equal(facts_encode(&s.facts, &b), ERR_OK);
+    assert_true(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
+    buf_fini(&a);
+    buf_fini(&b);
+}
+
+static void a_node_without_backends_has_facts_too(void **state)
+{
+    struct sample s;
+    struct arena arena;
+    struct facts f;
+    init(&s);
+    arena_init(&arena, 1 << 20);
+    s.facts.backend_count = 0;
+    s.facts.backends = NULL;
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    assert_int_equal(f.backend_count, 0);
+    arena_fini(&arena);
+}
+
+static void more_than_the_limits_is_not_said(void **state)
+{
+    static struct facts_backend many[FACTS_BACKENDS_MAX + 1];
+    static struct facts_model models[FACTS_MODELS_MAX + 1];
+    static const uint8_t name[FACTS_MODEL_NAME_MAX + 1] = {'x'};
+    struct sample s;
+    struct arena arena;
+    struct facts f;
+    arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < FACTS_BACKENDS_MAX + 1; i++)
+        many[i] = (struct facts_backend){.name = BYTES("b"), .kind = BYTES("auto")};
+    for (size_t i = 0; i < FACTS_MODELS_MAX + 1; i++)
+        models[i] = (struct facts_model){.name = BYTES("m")};
+    init(&s);
+    s.facts.backends = many;
+    s.facts.backend_count = FACTS_BACKENDS_MAX;
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    s.facts.backend_count++;
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    init(&s);
+    s.backends[0].models = models;
+    s.backends[0].model_count = FACTS_MODELS_MAX - 1;
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    s.backends[0].model_count = FACTS_MODELS_MAX;
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    init(&s);
+    s.models[0].name = bytes_of(name, sizeof(name));
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    arena_fini(&arena);
+}
+
+static void facts_that_would_not_fit_the_wire_are_not_said(void **state)
+{
+    static struct facts_model models[FACTS_MODELS_MAX];
+    static const uint8_t name[FACTS_MODEL_NAME_MAX] = {'x'};
+    struct sample s;
+    struct arena arena;
+    struct facts f;
+    struct bytes text = bytes_of(name, sizeof(name));
+    arena_init(&arena, 1 << 20);
+    init(&s);
+    for (size_t i = 0; i < FACTS_MODELS_MAX; i++)
+        models[i] = (struct facts_model){.name = text, .owned_by = text};
+    s.facts.backend_count = 1;
+    s.backends[0].models = models;
+    s.backends[0].model_count = FACTS_MODELS_MAX;
+    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    arena_fini(&arena);
+}
+
+/* Field numbers and wire types as in wire.proto. */
+static void misshapen_facts_are_not_believed(void **state)
+{
+    static const struct {
+        const char *wire;
+        size_t size;
+    } rows[] = {
+        {"", 0}, /* no name */
+        {"\x0a\x06"
+         "edge_1",
+         8}, /* a name that is none */
+        {"\x0a\x06"
+         "edge",
+         6}, /* torn */
+        {"\x0a\x01"
+         "a"
+         "\x20\x04",
+         5}, /* tier 4 */
+        {"\x0a\x01"
+         "a"
+         "\x62\x00",
+         5}, /* a backend without a name */
+        {"\x0a\x01"
+         "a"
+         "\x62\x05\x0a\x01"
+         "b"
+         "\x18\x04",
+         10}, /* backend state 4 */
+        {"\xff\xff\xff\xff\xff\xff", 6},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena arena;
+        struct facts f;
+        arena_init(&arena, 1 << 20);
+        assert_int_equal(facts_decode(bytes_of(rows[i].wire, rows[i].size), &arena, &f),
+                         ERR_INVALID);
+        arena_fini(&arena);
+    }
+}
+
+static void a_flood_of_empty_elements_is_refused_within_bounds(void **state)
+{
+    static uint8_t wire[FACTS_WIRE_MAX];
+    struct arena arena;
+    struct facts f;
+    for (size_t i = 0; i < sizeof(wire); i += 2) {
+        wire[i] = 0x62; /* an empty backend */
+        wire[i + 1] = 0;
+    }
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(facts_decode(bytes_of(wire, sizeof(wire)), &arena, &f), ERR_INVALID);
+    arena_fini(&arena);
+}
+
+static void load_as_text_comes_back(void **state)
+{
+    struct facts_load load = {UINT32_MAX, 0, 17}, back;
+    char text[40];
+    facts_load_to_text(&load, text);
+    assert_string_equal(text, "4294967295/0/17");
+    assert_int_equal(facts_load_parse(bytes_from_str(text), &back), ERR_OK);
+    assert_memory_equal(&load, &back, sizeof(load));
+    load = (struct facts_load){UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    facts_load_to_text(&load, text);
+    assert_int_equal(strlen(text), 32);
+}
+
+static void text_that_is_no_load_is_refused(void **state)
+{
+    const char *bad[] = {
+        "",      "1",     "1/2",    "1/2/3/4", "1/2/",           "/2/3",
+        "1//3",  "a/2/3", "-1/2/3", "1/2/3 ",  "4294967296/0/0", "99999999999999999999/0/0",
+        "1/2/+3"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct facts_load load = {9, 9, 9};
+        assert_int_equal(facts_load_parse(bytes_from_str(bad[i]), &load), ERR_INVALID);
+        assert_int_equal(load.inflight, 9);
+    }
+}
+
+static void states_have_the_names_of_the_contract(void **state)
+{
+    assert_string_equal(facts_backend_state_name(FACTS_BACKEND_UNKNOWN), "unknown");
+    assert_string_equal(facts_backend_state_name(FACTS_BACKEND_UP), "up");
+    assert_string_equal(facts_backend_state_name(FACTS_BACKEND_LOADING), "loading");
+    assert_string_equal(facts_backend_state_name(FACTS_BACKEND_DOWN), "down");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_arrives_as_it_was_said),
+        cmocka_unit_test(what_is_not_known_stays_not_known_and_is_not_zero),
+        cmocka_unit_test(the_same_facts_are_the_same_bytes),
+        cmocka_unit_test(a_node_without_backends_has_facts_too),
+        cmocka_unit_test(more_than_the_limits_is_not_said),
+        cmocka_unit_test(facts_that_would_not_fit_the_wire_are_not_said),
+        cmocka_unit_test(misshapen_facts_are_not_believed),
+        cmocka_unit_test(a_flood_of_empty_elements_is_refused_within_bounds),
+        cmocka_unit_test(load_as_text_comes_back),
+        cmocka_unit_test(text_that_is_no_load_is_refused),
+        cmocka_unit_test(states_have_the_names_of_the_contract),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
