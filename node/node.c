@@ -17,6 +17,7 @@
 
 #define NODE_READY_WAIT_MS 5000
 #define NODE_READY_STEP_MS 20
+#define NODE_REQUEST_WINDOW (1024 * 1024) /* 16 MiB cross a 50 ms link in a second; bodies are pooled */
 
 struct node {
     struct lane lane;
@@ -211,7 +212,8 @@ static enum err open_mesh(struct node *n, struct buf *message)
                            .contacts = contacts,
                            .contact_count = n->config.peer_count,
                            .streams_max = n->config.limits.inflight,
-                           .stream_window = (uint32_t)n->config.limits.window_bytes};
+                           .stream_window = (uint32_t)n->config.limits.window_bytes,
+                           .request_window = NODE_REQUEST_WINDOW};
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_mesh), &cfg.listen);
     if (e == ERR_OK)
         e = mesh_open(&cfg, &mesh_ops, n, &n->lane.mesh);

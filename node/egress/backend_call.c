@@ -29,8 +29,8 @@ uint64_t forward_retry_after_ms(const struct http_head *answer)
 static void attempt_failed(struct exchange *x, enum err e, uint64_t retry_after_ms)
 {
     struct backend *b = x->call.backend.backend;
+    x->call_ops = NULL; /* first: what the failure tells about the backend may end other attempts */
     backend_note_failure(b, e);
-    x->call_ops = NULL;
     backend_leave(b);
     exchange_attempt_failed(x, e, retry_after_ms);
 }
@@ -176,4 +176,26 @@ enum err backend_call_start(struct exchange *x, struct backend *b)
     }
     x->call_ops = &call_ops;
     return ERR_OK;
+}
+
+static struct exchange *next_without_answer(struct backend *b)
+{
+    LIST_EACH(it, &b->lane->exchanges)
+    {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+        if (x->call_ops == &call_ops && x->call.backend.backend == b &&
+            x->state == EXCHANGE_WAITING)
+            return x;
+    }
+    return NULL;
+}
+
+void backend_call_fail_all(struct backend *b, enum err reason)
+{
+    /* From the start each time: an attempt that fails may end others. Each exchange comes here once
+     * per backend, for what was tried is not chosen again. */
+    for (struct exchange *x; (x = next_without_answer(b));) {
+        cancel(x);
+        exchange_attempt_failed(x, reason, 0);
+    }
 }

@@ -42,5 +42,8 @@ MUST_CHECK enum err backend_call_start(struct exchange *x, struct backend *b);
 MUST_CHECK enum err peer_call_start(struct exchange *x, struct peer *p);
 /* The backend's queue has let it in. */
 void backend_call_begin(struct exchange *x);
+/* The backend went down: attempts that wait in its queue or for an answer's first byte fail with
+ * this reason, and go elsewhere. */
+void backend_call_fail_all(struct backend *b, enum err reason);
 
 #endif

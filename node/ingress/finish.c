@@ -22,9 +22,11 @@ static void count(struct exchange *x, enum err failure)
     metrics_observe(&m->duration, now_us - x->started_us);
     if (x->first_byte_us)
         metrics_observe(&m->first_byte, x->first_byte_us - x->started_us);
-    if (x->lane->log->level == LOG_DEBUG || failure != ERR_OK)
-        LOG(x->lane->log, failure == ERR_OK ? LOG_DEBUG : LOG_INFO, "request",
-            LOG_STR("id", x->request_id), LOG_UINT("hop", x->hop),
+    /* What clients do wrong is counted, not logged: they could fill the disk. */
+    bool is_ours = failure != ERR_OK && err_class(failure) != ERR_CLASS_REJECT;
+    enum log_level level = is_ours ? LOG_INFO : LOG_DEBUG;
+    if (x->lane->log->level <= level)
+        LOG(x->lane->log, level, "request", LOG_STR("id", x->request_id), LOG_UINT("hop", x->hop),
             LOG_STR("path", x->endpoint->path), LOG_UINT("status", x->status),
             LOG_STR("executor", x->executor ? x->executor : ""), LOG_UINT("attempts", x->attempts),
             LOG_UINT("us", now_us - x->started_us), LOG_ERR(failure));

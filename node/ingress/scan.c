@@ -372,6 +372,22 @@ static enum err feed_next(struct scan *s, uint8_t c)
     return ERR_OK;
 }
 
+static enum err begin_key(struct scan *s, uint8_t c)
+{
+    if (c != '"')
+        return bad(s, "a key in quotes is expected here");
+    begin_string(s, true);
+    return ERR_OK;
+}
+
+static enum err begin_key(struct scan *s, uint8_t c)
+{
+    if (c != '"')
+        return bad(s, "a key in quotes is expected here");
+    begin_string(s, true);
+    return ERR_OK;
+}
+
 /* One byte outside strings, numbers and blanks. */
 static enum err feed_structure(struct scan *s, uint8_t c)
 {
@@ -384,16 +400,12 @@ static enum err feed_structure(struct scan *s, uint8_t c)
         return begin_value(s, c);
     case ST_VALUE: return begin_value(s, c);
     case ST_KEY_OR_END:
-        if (c == '}') {
-            close_container(s);
-            return ERR_OK;
-        }
-        /* fall through */
-    case ST_KEY:
-        if (c != '"')
-            return bad(s, "a key in quotes is expected here");
-        begin_string(s, true);
+        if (c != '}')
+            return begin_key(s, c);
+        close_container(s);
         return ERR_OK;
+    case ST_KEY:
+        return begin_key(s, c);
     case ST_COLON:
         if (c != ':')
             return bad(s, "a colon is expected here");
@@ -431,8 +443,8 @@ enum err scan_feed(struct scan *s, struct bytes data)
             i += used;
         } else if (s->state == ST_NUMBER) {
             i += feed_number(s, bytes_skip(data, i));
-            if (i < data.size)
-                e = end_number(s);
+            if (i < data.size && (e = end_number(s)) != ERR_OK)
+                i++; /* the byte that is wrong counts, as elsewhere */
         } else {
             i++;
             if (!(skips_blanks(s) && (c == ' ' || c == '\n' || c == '\r' || c == '\t')))

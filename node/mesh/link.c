@@ -140,11 +140,14 @@ void link_accept(struct mesh *m, struct io_stream *stream)
 static enum err make_session(struct link *l, bool server, struct h2 **ret_h2)
 {
     const struct mesh_cfg *cfg = &l->mesh->cfg;
-    uint64_t window = (uint64_t)cfg->stream_window * cfg->streams_max + FACTS_WIRE_MAX;
+    /* What comes to the client side are answers, which wait for a reader; what comes to the server
+     * side are requests' bodies, which are stored (from a pool of their own) as they come. */
+    uint32_t stream_window = server ? cfg->request_window : cfg->stream_window;
+    uint64_t window = (uint64_t)stream_window * cfg->streams_max + FACTS_WIRE_MAX;
     struct h2_cfg h2_cfg = {
         .server = server,
         .streams_max = cfg->streams_max + 1, /* facts */
-        .stream_window = cfg->stream_window,
+        .stream_window = stream_window,
         /* Room for every stream's window: one slow reader never stops the others. */
         .connection_window = window > INT32_MAX ? INT32_MAX : (uint32_t)window,
         .head_max = LINK_HEAD_MAX,

@@ -72,7 +72,8 @@ static inline void node_init(struct node *n, struct io_loop *loop, uint8_t mesh,
                                .seed = number,
                                .contacts = n->contacts,
                                .streams_max = 32,
-                               .stream_window = STREAM_WINDOW};
+                               .stream_window = STREAM_WINDOW,
+                               .request_window = STREAM_WINDOW};
 }
 
 static inline void node_listen(struct node *n, const char *addr)
