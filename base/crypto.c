@@ -134,25 +134,6 @@ enum err crypto_dh(const uint8_t secret[32], const uint8_t public_key[32], uint8
 
 typedef crypto_generichash_blake2b_state blake2b;
 
-_Static_assert(sizeof(blake2b) <= sizeof(struct crypto_hasher), "room for the state");
-_Static_assert(_Alignof(blake2b) <= _Alignof(struct crypto_hasher), "alignment of the state");
-
-void crypto_hasher_init(struct crypto_hasher *h)
-{
-    crypto_generichash_blake2b_init((blake2b *)(void *)h->opaque, NULL, 0, CRYPTO_HASH_SIZE);
-}
-
-void crypto_hasher_update(struct crypto_hasher *h, struct bytes data)
-{
-    if (data.size)
-        crypto_generichash_blake2b_update((blake2b *)(void *)h->opaque, data.data, data.size);
-}
-
-void crypto_hasher_final(struct crypto_hasher *h, uint8_t ret_hash[32])
-{
-    crypto_generichash_blake2b_final((blake2b *)(void *)h->opaque, ret_hash, CRYPTO_HASH_SIZE);
-}
-
 void crypto_hash(struct bytes data, uint8_t ret_hash[32])
 {
     crypto_generichash_blake2b(ret_hash, CRYPTO_HASH_SIZE, data.data, data.size, NULL, 0);

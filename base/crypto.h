@@ -51,15 +51,9 @@ void crypto_dh_public(const uint8_t secret[32], uint8_t ret_public[32]);
 MUST_CHECK enum err crypto_dh(const uint8_t secret[32], const uint8_t public_key[32],
                               uint8_t ret_shared[32]);
 
-/* BLAKE2b-256 (optionally of several parts in a row) and incremental. */
+/* BLAKE2b-256 (of several parts in a row). */
 void crypto_hash(struct bytes data, uint8_t ret_hash[32]) CRYPTO_LINKED_AS("crypto_own_hash");
 void crypto_hash_parts(const struct bytes *parts, size_t count, uint8_t ret_hash[32]);
-struct crypto_hasher {
-    _Alignas(64) uint8_t opaque[384];
-};
-void crypto_hasher_init(struct crypto_hasher *h);
-void crypto_hasher_update(struct crypto_hasher *h, struct bytes data);
-void crypto_hasher_final(struct crypto_hasher *h, uint8_t ret_hash[32]);
 /* BLAKE2b-512 and HMAC over it with a 128-byte block (RFC 2104), as Noise needs. */
 void crypto_hash64(const struct bytes *parts, size_t count, uint8_t ret_hash[64]);
 void crypto_hmac64(const uint8_t *key, size_t key_size, const struct bytes *parts, size_t count,

@@ -98,18 +98,13 @@ void body_clear(struct body *b)
     b->size = 0;
 }
 
-void body_hash(const struct body *b, uint8_t ret_hash[CRYPTO_HASH_SIZE])
+void body_hash(const struct body *b, uint8_t ret_hash[DIGEST_SIZE])
 {
-    if (b->first == b->last) {
-        crypto_hash(b->first ? bytes_of(b->first->data, b->first->size) : bytes_of(NULL, 0),
-                    ret_hash);
-        return;
-    }
-    struct crypto_hasher h;
-    crypto_hasher_init(&h);
+    struct digest d;
+    digest_init(&d);
     for (const struct body_segment *s = b->first; s; s = s->next)
-        crypto_hasher_update(&h, bytes_of(s->data, s->size));
-    crypto_hasher_final(&h, ret_hash);
+        digest_update(&d, bytes_of(s->data, s->size));
+    digest_final(&d, ret_hash);
 }
 
 void body_cursor_init(const struct body *b, struct body_cursor *c)

@@ -5,7 +5,7 @@
 #define NODE_INGRESS_BODY_H
 
 #include "base/bytes.h"
-#include "base/crypto.h"
+#include "base/digest.h"
 #include "base/err.h"
 
 #define BODY_SEGMENT_SIZE (16 * 1024)
@@ -34,7 +34,7 @@ void body_init(struct body *b, struct body_pool *pool, size_t size_max);
 MUST_CHECK enum err body_append(struct body *b, struct bytes data);
 /* Gives the segments back. */
 void body_clear(struct body *b);
-void body_hash(const struct body *b, uint8_t ret_hash[CRYPTO_HASH_SIZE]);
+void body_hash(const struct body *b, uint8_t ret_hash[DIGEST_SIZE]);
 
 /* Reading it in pieces; the body stays. */
 struct body_cursor {

@@ -36,7 +36,7 @@ struct envelope {
     struct bytes target;                 /* request target; borrowed */
     struct bytes model;                  /* as the client named it; borrowed */
     struct bytes tenant;                 /* may be empty; borrowed */
-    uint8_t body_hash[CRYPTO_HASH_SIZE]; /* BLAKE2b-256 of the whole request body */
+    uint8_t body_hash[CRYPTO_HASH_SIZE]; /* SHA-256 of the whole request body */
 };
 
 /* `hop` of them, but at most ENVELOPE_HOPS_MAX (an envelope that came too far is refused by

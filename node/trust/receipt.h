@@ -41,8 +41,8 @@ struct receipt {
     uint64_t duration_ms;
     uint64_t request_bytes;
     uint64_t answer_bytes;
-    uint8_t request_hash[CRYPTO_HASH_SIZE]; /* body as received by this node */
-    uint8_t answer_hash[CRYPTO_HASH_SIZE];  /* body as passed on by this node */
+    uint8_t request_hash[CRYPTO_HASH_SIZE]; /* SHA-256 of the body as received by this node */
+    uint8_t answer_hash[CRYPTO_HASH_SIZE];  /* SHA-256 of the body as passed on */
     /* Leaf hash (batch_leaf) of the next receipt towards the executor; zeros for the executor. */
     uint8_t previous[CRYPTO_HASH_SIZE];
 };

@@ -37,7 +37,8 @@ def layer_fault(path, target):
 # (what is included, where it may be, where to go instead)
 DOORS = (
     (r"uv\.h|uv/.*", r"node/io/uv_\w+\.[ch]", "node/io/uv_*.c; use the interfaces of node/io"),
-    (r"openssl/.*", r"node/io/tls\.c", "node/io/tls.c"),
+    (r"openssl/sha\.h", r"base/digest\.c", "base/digest.c; use base/digest.h"),
+    (r"openssl/.*", r"node/io/tls\.c|base/digest\.c", "node/io/tls.c"),
     (r"sodium(\.h|/.*)", r"base/crypto\.c", "base/crypto.c; use base/crypto.h"),
     (r"lmdb\.h", r"base/kv\.c", "base/kv.c; use base/kv.h"),
     (r"msgpack(\.h|/.*)", r"gossip/wire\.c", "gossip/wire.c"),

@@ -105,17 +105,11 @@ static void hashing_in_parts_equals_hashing_at_once(void **state)
 {
     (void)state;
     uint8_t data[1000], whole[32], hash[32];
-    struct crypto_hasher h;
     memset(data, 3, sizeof data);
     crypto_hash(bytes_of(data, sizeof data), whole);
     for (size_t cut = 0; cut <= sizeof data; cut += 125) {
         struct bytes parts[] = {bytes_of(data, cut), bytes_of(data + cut, sizeof data - cut)};
         crypto_hash_parts(parts, 2, hash);
-        assert_memory_equal(hash, whole, 32);
-        crypto_hasher_init(&h);
-        crypto_hasher_update(&h, parts[0]);
-        crypto_hasher_update(&h, parts[1]);
-        crypto_hasher_final(&h, hash);
         assert_memory_equal(hash, whole, 32);
     }
 }
@@ -279,9 +273,9 @@ static void base64_of_any_size_reads_back(void **state)
 static void base64_that_is_not_canonical_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Z",    "Zg==",  "Zh",     "Zm9",   "Zm+v",
-                                      "Zm/v", "Zm 9v", "Zm9v\n", "Zm9vY", "=",
-                                      "Zm9\x96", "\xc3\xc3\xc3\xc3"};
+    static const char *const bad[] = {"Z",     "Zg==", "Zh",      "Zm9",
+                                      "Zm+v",  "Zm/v", "Zm 9v",   "Zm9v\n",
+                                      "Zm9vY", "=",    "Zm9\x96", "\xc3\xc3\xc3\xc3"};
     struct buf b;
     buf_init(&b, 100);
     assert_int_equal(buf_append_str(&b, "kept"), ERR_OK);
