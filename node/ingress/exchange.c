@@ -125,6 +125,51 @@ void exchange_abandon(struct exchange *x, enum err reason)
     exchange_release(x);
 }
 
+static void nobody_begin(struct exchange *x, const struct http_head *answer)
+{
+    (void)x;
+    (void)answer;
+}
+
+static void nobody_data(struct exchange *x, struct bytes data)
+{
+    (void)x;
+    (void)data;
+}
+
+static void nobody_end(struct exchange *x, struct bytes receipts)
+{
+    (void)x;
+    (void)receipts;
+}
+
+static void nobody_abort(struct exchange *x, enum err reason)
+{
+    (void)x;
+    (void)reason;
+}
+
+static size_t nobody_queued(const struct exchange *x)
+{
+    (void)x;
+    return 0;
+}
+
+static const struct sink_ops nobody = {nobody_begin, nobody_data, nobody_end, nobody_abort,
+                                       nobody_queued};
+
+void exchange_detach(struct exchange *x)
+{
+    if (x->state != EXCHANGE_RELAYING) {
+        exchange_abandon(x, ERR_CLIENT_GONE);
+        return;
+    }
+    x->sink = &nobody;
+    x->sink_owner = NULL;
+    io_timer_start(x->lane->loop, &x->deadline, EXCHANGE_DETACHED_MS, on_deadline);
+    exchange_drained(x);
+}
+
 /* --- answers made here */
 
 static void send_whole(struct exchange *x, int status, struct http_field *fields, size_t count,
@@ -239,14 +284,14 @@ void exchange_head(struct exchange *x, const struct http_head *answer)
     exchange_set_state(x, EXCHANGE_RELAYING);
     x->status = answer->status;
     x->first_byte_us = io_now_us(x->lane->loop);
-    crypto_hasher_init(&x->answer_hash);
+    digest_init(&x->answer_hash);
     x->sink->begin(x, answer);
 }
 
 void exchange_data(struct exchange *x, struct bytes data)
 {
     x->answer_bytes += data.size;
-    crypto_hasher_update(&x->answer_hash, data);
+    digest_update(&x->answer_hash, data);
     x->sink->data(x, data);
     if (!x->is_paused && x->sink->queued(x) > 0) {
         x->is_paused = true;

@@ -24,6 +24,7 @@
 #define EXCHANGE_ATTEMPTS_MAX 4
 #define EXCHANGE_ARENA_MAX (128 * 1024)
 #define EXCHANGE_DETAIL_MAX 192
+#define EXCHANGE_DETACHED_MS 2000
 
 enum exchange_state {
     EXCHANGE_ARRIVING,
@@ -79,7 +80,7 @@ struct exchange {
     uint32_t attempts;
     struct choice choice;            /* of the running or last one */
     const struct call_ops *call_ops; /* NULL: none is running */
-    enum err last_failure; /* of the last attempt */
+    enum err last_failure;           /* of the last attempt */
     uint64_t retry_after_ms;
 
     /* the answer */
@@ -87,7 +88,7 @@ struct exchange {
     bool is_paused;
     uint64_t first_byte_us;
     uint64_t answer_bytes;
-    const char *executor; /* the node whose backend answered; NULL: answered here without one */
+    const char *executor;     /* the node whose backend answered; NULL: answered here without one */
     struct bytes answer_path; /* grapevine-path from this node to the executor; in the arena */
     struct bytes below;       /* receipts of the next hop, wire form; in the arena */
     enum err failure;         /* why it failed; OK otherwise */
@@ -104,7 +105,7 @@ struct exchange {
         struct backend_call backend;
         struct peer_call peer;
     } call;
-    struct crypto_hasher answer_hash;
+    struct digest answer_hash;
 };
 
 /* --- for the faces */
@@ -119,6 +120,9 @@ MUST_CHECK enum err exchange_body(struct exchange *x, struct bytes data);
 void exchange_submit(struct exchange *x);
 /* The sink's queue is empty again. */
 void exchange_drained(struct exchange *x);
+/* The client has the whole answer and is gone: what is left (the engine's or the peer's last word) is
+ * awaited for a moment without a sink. */
+void exchange_detach(struct exchange *x);
 /* The client or peer is gone, or the face gives up: cancels everything; releases x. No sink call
  * comes. */
 void exchange_abandon(struct exchange *x, enum err reason);

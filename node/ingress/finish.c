@@ -37,7 +37,7 @@ static void fill_hashes(struct exchange *x, struct receipt *r)
     struct receipt_entry below[RECEIPT_HOPS_MAX];
     size_t below_count = 0;
     memcpy(r->request_hash, exchange_body_hash(x), CRYPTO_HASH_SIZE);
-    crypto_hasher_final(&x->answer_hash, r->answer_hash);
+    digest_final(&x->answer_hash, r->answer_hash);
     if (x->below.size > 0 && receipt_chain_decode(x->below, below, &below_count) == ERR_OK &&
         below_count > 0)
         batch_leaf(below[0].record, r->previous);

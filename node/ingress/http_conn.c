@@ -12,12 +12,15 @@
 #include <stdlib.h>
 
 static void feed(struct http_conn *conn, struct bytes data);
+static enum err refuse(struct http_conn *conn, enum err reason, const char *detail);
 
 static void destroy(struct http_conn *conn, bool gracefully)
 {
     struct exchange *x = conn->x;
     conn->x = NULL;
-    if (x)
+    if (x && http_sink_is_complete(conn))
+        exchange_detach(x);
+    else if (x)
         exchange_abandon(x, ERR_CLIENT_GONE);
     if (gracefully)
         io_stream_close_gracefully(conn->stream, HTTP_CONN_LINGER_MS);
@@ -66,13 +69,10 @@ static void on_slow(struct io_idle *idle)
         exchange_fail(conn->x, ERR_REQUEST_TIMEOUT, NULL);
         return;
     }
-    if (conn->parser && http_parser_is_busy(conn->parser)) {
-        struct bytes answer =
-            BYTES("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        io_stream_write(conn->stream, &answer, 1);
-        conn->lane->metrics.failures[ERR_REQUEST_TIMEOUT]++;
-    }
-    http_conn_destroy_gracefully(conn);
+    if (conn->parser && http_parser_is_busy(conn->parser))
+        (void)refuse(conn, ERR_REQUEST_TIMEOUT, NULL);
+    else
+        http_conn_destroy_gracefully(conn);
 }
 
 static void wait_for_request(struct http_conn *conn)
@@ -90,6 +90,16 @@ static void wait_for_rest(struct http_conn *conn)
 
 /* --- a request's head */
 
+/* From the lane's generator: unique enough to find a request by; what must not repeat is the
+ * envelope's number. */
+static void make_id(struct lane *lane, char ret_text[ID_TEXT_SIZE])
+{
+    struct id id;
+    uint64_t words[2] = {rng_next(&lane->rng), rng_next(&lane->rng)};
+    memcpy(id.bytes, words, sizeof id.bytes);
+    id_to_text(&id, ret_text);
+}
+
 static void set_request_id(struct exchange *x)
 {
     const struct http_field *f = http_find(&x->head, HTTP_X_REQUEST_ID);
@@ -100,12 +110,7 @@ static void set_request_id(struct exchange *x)
         bytes_to_str(f->value, x->request_id, sizeof x->request_id);
         return;
     }
-    /* From the lane's generator: unique enough to find a request by; what must not repeat is the
-     * envelope's number. */
-    struct id id;
-    uint64_t words[2] = {rng_next(&x->lane->rng), rng_next(&x->lane->rng)};
-    memcpy(id.bytes, words, sizeof id.bytes);
-    id_to_text(&id, x->request_id);
+    make_id(x->lane, x->request_id);
 }
 
 static enum err check_request(const struct exchange *x)
@@ -145,14 +150,18 @@ static enum err refuse(struct http_conn *conn, enum err reason, const char *deta
 {
     struct buf *out = &conn->lane->scratch;
     struct buf body;
+    char id[ID_TEXT_SIZE];
     buf_init(&body, 4096);
     buf_clear(out);
+    make_id(conn->lane, id);
     unsigned wait_s = answer_retry_after_s(reason);
     enum err e = answer_error_json(reason, detail, &body);
     if (e == ERR_OK)
         e = http_write_status_line(out, answer_status(reason));
     if (e == ERR_OK && wait_s)
         e = http_write_field_decimal(out, BYTES("retry-after"), wait_s);
+    if (e == ERR_OK)
+        e = http_write_field(out, BYTES("x-request-id"), bytes_from_str(id));
     if (e == ERR_OK)
         e = buf_printf(
             out,

@@ -33,7 +33,9 @@ struct http_conn {
     bool has_answer; /* bytes of the present answer were written or wait in out */
     bool is_feeding; /* inside the parser: destroy later */
     bool is_doomed;
+    bool is_ended;   /* the last event of an SSE answer went out */
     uint8_t tail[2]; /* last bytes of an SSE answer */
+    int64_t owed;    /* body bytes of the answer still to come; -1: not announced */
 };
 
 extern const struct sink_ops http_sink_ops;
@@ -44,5 +46,7 @@ void http_conn_destroy(struct http_conn *conn);
 /* Sends what is queued, then closes. The object is gone. */
 void http_conn_destroy_gracefully(struct http_conn *conn);
 void http_sink_flush(struct io_task *task);
+/* The client has the whole answer, as far as it can tell: many close at the last byte. */
+bool http_sink_is_complete(const struct http_conn *conn);
 
 #endif

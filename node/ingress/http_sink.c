@@ -81,7 +81,9 @@ static enum err write_head(struct http_conn *conn, const struct exchange *x,
 static void sink_begin(struct exchange *x, const struct http_head *answer)
 {
     struct http_conn *conn = conn_of(x);
-    conn->is_chunked = conn->is_sse = false;
+    conn->is_chunked = conn->is_sse = conn->is_ended = false;
+    conn->owed =
+        conn->is_head || http_status_has_no_body(answer->status) ? 0 : answer->content_length;
     if (!conn->is_complete || x->lane->state == LANE_DRAINING)
         conn->keep_alive = false; /* what is left of the request cannot be told from the next one */
     if (write_head(conn, x, answer) !=
@@ -107,6 +109,20 @@ void http_sink_flush(struct io_task *task)
     buf_clear(&conn->out);
 }
 
+/* [DONE] in the OpenAI dialect, message_stop in Anthropic's: clients hang up when they see it. */
+static bool is_last_event(struct bytes data)
+{
+    struct bytes tail = bytes_skip(data, data.size > 24 ? data.size - 24 : 0);
+    return memmem(tail.data, tail.size, "[DONE]", 6) ||
+           memmem(tail.data, tail.size, "message_stop", 12);
+}
+
+bool http_sink_is_complete(const struct http_conn *conn)
+{
+    return conn->has_answer && (conn->owed == 0 || conn->is_ended) && conn->out.size == 0 &&
+           io_stream_queued(conn->stream) == 0;
+}
+
 static void sink_data(struct exchange *x, struct bytes data)
 {
     struct http_conn *conn = conn_of(x);
@@ -125,7 +141,10 @@ static void sink_data(struct exchange *x, struct bytes data)
     io_stream_write(conn->stream, parts, count);
     io_task_cancel(&conn->flush);
     buf_clear(&conn->out);
+    if (conn->owed > 0)
+        conn->owed -= (int64_t)data.size < conn->owed ? (int64_t)data.size : conn->owed;
     if (conn->is_sse) {
+        conn->is_ended = is_last_event(data);
         conn->tail[0] = data.size > 1 ? data.data[data.size - 2] : conn->tail[1];
         conn->tail[1] = data.data[data.size - 1];
     }

@@ -109,12 +109,22 @@ static void sink_data(struct exchange *x, struct bytes data)
         mesh_stream_cancel(&pc->stream);
 }
 
+/* An answer is not sent before its stream has ended: a draining node waits for that, too. */
+static void release(struct peer_conn *pc)
+{
+    struct lane *lane = pc->lane;
+    lane->peer_stream_count--;
+    free(pc);
+    if (lane->state == LANE_DRAINING && lane->on_exchange_done)
+        lane->on_exchange_done(lane->owner);
+}
+
 /* A cancelled stream tells us nothing more: its object goes when its exchange does. */
 static void part(struct peer_conn *pc)
 {
     pc->x = NULL;
     if (!pc->stream.h2 && !pc->is_opening)
-        free(pc);
+        release(pc);
 }
 
 static void sink_end(struct exchange *x, struct bytes receipts)
@@ -191,7 +201,7 @@ static void on_closed(struct mesh_stream *ms, enum err reason)
     (void)reason;
     if (pc->x)
         exchange_abandon(pc->x, ERR_CLIENT_GONE);
-    free(pc);
+    release(pc);
 }
 
 static const struct mesh_stream_ops stream_ops = {NULL, on_data, on_end, on_want, on_closed};
@@ -279,6 +289,7 @@ enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *
         return e;
     }
     pc->lane = lane;
+    lane->peer_stream_count++;
     pc->is_opening = true;
     pc->stream = (struct mesh_stream){.ops = &stream_ops, .peer = peer, .h2 = s};
     pc->x->from = peer;
@@ -295,6 +306,6 @@ enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *
     pc->is_opening = false;
     if (pc->stream.h2)
         return ERR_OK;
-    free(pc); /* not even the refusal could be sent */
+    release(pc); /* not even the refusal could be sent */
     return ERR_INTERNAL;
 }

@@ -53,6 +53,21 @@ static enum err public_reason(enum err e)
     }
 }
 
+/* An engine that is still loading has told nobody yet what it serves. */
+static bool is_something_loading(const struct lane *lane)
+{
+    for (size_t i = 0; i < lane->backend_count; i++)
+        if (lane->backends[i]->state == BACKEND_LOADING)
+            return true;
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
+        const struct facts *f = mesh_peer(lane->mesh, i)->facts;
+        for (size_t b = 0; f && b < f->backend_count; b++)
+            if (f->backends[b].state == FACTS_BACKEND_LOADING)
+                return true;
+    }
+    return false;
+}
+
 static enum stage_result stage_route(struct exchange *x)
 {
     if (x->attempts == EXCHANGE_ATTEMPTS_MAX)
@@ -64,6 +79,8 @@ static enum stage_result stage_route(struct exchange *x)
         return fail(x, public_reason(x->last_failure));
     if (e == ERR_MODEL_NOT_FOUND && x->lane->state == LANE_STARTING)
         e = ERR_STARTING;
+    else if (e == ERR_MODEL_NOT_FOUND && is_something_loading(x->lane))
+        e = ERR_BACKEND_LOADING;
     return fail(x, x->hop == 0 ? public_reason(e) : e);
 }
 

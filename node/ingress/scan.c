@@ -380,14 +380,6 @@ static enum err begin_key(struct scan *s, uint8_t c)
     return ERR_OK;
 }
 
-static enum err begin_key(struct scan *s, uint8_t c)
-{
-    if (c != '"')
-        return bad(s, "a key in quotes is expected here");
-    begin_string(s, true);
-    return ERR_OK;
-}
-
 /* One byte outside strings, numbers and blanks. */
 static enum err feed_structure(struct scan *s, uint8_t c)
 {
@@ -404,8 +396,7 @@ static enum err feed_structure(struct scan *s, uint8_t c)
             return begin_key(s, c);
         close_container(s);
         return ERR_OK;
-    case ST_KEY:
-        return begin_key(s, c);
+    case ST_KEY: return begin_key(s, c);
     case ST_COLON:
         if (c != ':')
             return bad(s, "a colon is expected here");

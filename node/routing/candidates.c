@@ -43,8 +43,11 @@ static void add(struct candidates *c, struct bytes model, struct candidate item)
     struct candidate_set *set = set_of(c, model);
     if (!set)
         return;
-    if (set->count > 0 && item.peer && set->items[set->count - 1].peer == item.peer)
-        return; /* several backends of one peer */
+    struct candidate *last = set->count > 0 ? &set->items[set->count - 1] : NULL;
+    if (last && item.peer && last->peer == item.peer) { /* several backends of one peer */
+        last->is_up |= item.is_up;
+        return;
+    }
     if (set->count == set->capacity) {
         size_t capacity = set->capacity ? set->capacity * 2 : 4;
         struct candidate *items = arena_alloc(&c->arena, capacity * sizeof *items);
@@ -58,17 +61,16 @@ static void add(struct candidates *c, struct bytes model, struct candidate item)
     set->items[set->count++] = item;
 }
 
-/* Also a peer that cannot be reached now: its models exist, they are only out of reach. */
+/* Also what cannot be reached now: such models exist, and asking for them is no mistake. */
 static void add_peer(struct candidates *c, struct peer *p)
 {
     if (!p->facts)
         return;
     for (size_t b = 0; b < p->facts->backend_count; b++) {
         const struct facts_backend *backend = &p->facts->backends[b];
-        if (backend->state != FACTS_BACKEND_UP)
-            continue;
+        bool is_up = backend->state == FACTS_BACKEND_UP;
         for (size_t m = 0; m < backend->model_count; m++)
-            add(c, backend->models[m].name, (struct candidate){.peer = p});
+            add(c, backend->models[m].name, (struct candidate){.peer = p, .is_up = is_up});
     }
 }
 
@@ -82,10 +84,9 @@ static void rebuild(struct lane *lane)
     arena_reset(&c->arena);
     for (size_t i = 0; i < lane->backend_count; i++) {
         struct backend *b = lane->backends[i];
-        if (b->state != BACKEND_UP)
-            continue;
+        bool is_up = b->state == BACKEND_UP;
         for (size_t m = 0; m < b->model_count; m++)
-            add(c, b->models[m].name, (struct candidate){.backend = b});
+            add(c, b->models[m].name, (struct candidate){.backend = b, .is_up = is_up});
     }
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
         add_peer(c, mesh_peer(lane->mesh, i));

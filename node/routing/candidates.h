@@ -18,6 +18,7 @@ struct peer;
 struct candidate {
     struct backend *backend;
     struct peer *peer;
+    bool is_up; /* the backend, or one of the peer's with this model; as of the last facts */
 };
 
 struct candidate_set {

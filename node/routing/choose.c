@@ -6,6 +6,7 @@
 #include "node/lane.h"
 
 #define SAMPLES 6        /* random picks before falling back to a look at all */
+#define NEAR 0.1         /* loads this close are the same: chance decides, nobody is herded */
 #define AGE_HALF_MS 5000 /* a report this old counts half, an assumption of half load the rest */
 
 enum grade { GRADE_OUT, GRADE_SUSPECT, GRADE_GOOD };
@@ -37,7 +38,7 @@ static enum grade grade_of_peer(const struct peer *p)
 static enum grade grade_of(const struct lane *lane, const struct exchange *x,
                            const struct candidate *c)
 {
-    if (was_tried(x, c))
+    if (!c->is_up || was_tried(x, c))
         return GRADE_OUT;
     if (c->backend)
         return !backend_is_usable(c->backend)                      ? GRADE_OUT
@@ -66,13 +67,17 @@ static double load_of(const struct lane *lane, const struct candidate *c)
     return (trust * current + (1 - trust) * capacity / 2 + 1) / capacity;
 }
 
-static bool is_better(const struct lane *lane, const struct candidate *a, const struct candidate *b)
+/* The less loaded of the two; where that makes no difference an own backend, which saves the hop,
+ * else either. */
+static const struct candidate *better(struct lane *lane, const struct candidate *a,
+                                      const struct candidate *b)
 {
-    double load_a = load_of(lane, a);
-    double load_b = load_of(lane, b);
-    if (load_a == load_b)
-        return a->backend != NULL; /* the same load: save the hop */
-    return load_a < load_b;
+    double difference = load_of(lane, a) - load_of(lane, b);
+    if (difference > NEAR || difference < -NEAR)
+        return difference > 0 ? b : a;
+    if (!a->backend != !b->backend)
+        return a->backend ? a : b;
+    return rng_below(&lane->rng, 2) ? a : b;
 }
 
 /* Up to two distinct candidates of at least this grade; `local_only` for requests that came over a
@@ -120,8 +125,7 @@ static const struct candidate *pick(struct lane *lane, const struct exchange *x,
         size_t found = sample(lane, x, set, rounds[r].least, rounds[r].local_only, two);
         if (found == 0)
             continue;
-        const struct candidate *best =
-            found == 2 && is_better(lane, two[1], two[0]) ? two[1] : two[0];
+        const struct candidate *best = found == 2 ? better(lane, two[0], two[1]) : two[0];
         *ret_reason = rounds[r].least == GRADE_SUSPECT ? "suspect"
                       : found == 1                     ? "only_candidate"
                       : best->backend                  ? "local"
