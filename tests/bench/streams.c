@@ -1,5 +1,5 @@
-/* Client for what wrk cannot do: reads many event streams at once and counts their events, or opens many connections and
- * holds them.
+/* Client for what wrk cannot do: reads many event streams at once and counts their events, or opens many connections,
+ * uses each once and holds them.
  *
  * usage: streams read PORT PATH STREAMS ROUNDS     prints "events N errors N seconds S"
  *        streams hold PORT CONNECTIONS SECONDS     prints "held N" when all are open, then waits
@@ -37,6 +37,17 @@ static int dial(int port, int index)
         exit(1);
     }
     return fd;
+}
+
+/* One small request and its answer, so that the connection is an idle keep-alive one. */
+static void use_once(int fd)
+{
+    static const char request[] = "GET /livez HTTP/1.1\r\nhost: bench\r\n\r\n";
+    char answer[512];
+    if (write(fd, request, sizeof request - 1) != sizeof request - 1 || read(fd, answer, sizeof answer) <= 0) {
+        perror("streams: request");
+        exit(1);
+    }
 }
 
 static void ask(int fd, const char *path)
@@ -129,6 +140,8 @@ int main(int argc, char **argv)
         int fd = dial(atoi(argv[2]), i);
         if (slow)
             ask(fd, argv[3]);
+        else
+            use_once(fd);
     }
     printf("%s %d\n", slow ? "active" : "held", wanted);
     fflush(stdout);
