@@ -1,7 +1,7 @@
-/* SHA-256 of bodies, the door to OpenSSL's libcrypto: what receipts and envelopes say about a prompt
- * or an answer is what `sha256sum` prints and what a Content-Digest field (RFC 9530) holds. libcrypto
- * uses the processor's SHA instructions: 0.74 us for 1 KiB where BLAKE2b takes 1.17, and bodies are
- * the one thing here that is long. Everything else is hashed by base/crypto. */
+/* SHA-256 of bodies, the door to OpenSSL's libcrypto: what receipts and envelopes say about a
+ * prompt or an answer is what `sha256sum` prints and what a Content-Digest field (RFC 9530) holds.
+ * libcrypto uses the processor's SHA instructions: 0.74 us for 1 KiB where BLAKE2b takes 1.17, and
+ * bodies are the one thing here that is long. Everything else is hashed by base/crypto. */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 

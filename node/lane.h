@@ -39,13 +39,15 @@ struct lane {
 
     /* ingress */
     struct body_pool bodies;
-    struct list exchanges; /* running */
+    struct list exchanges;   /* running */
     uint32_t exchange_count; /* of inference requests; local answers take no time */
     struct list idle_exchanges;
     uint32_t idle_exchange_count;
     struct list connections; /* client and control connections */
     uint32_t connection_count;
-    struct io_idle_list idle_timeouts;   /* keep-alive connections */
+    struct list peer_streams;
+    uint32_t peer_stream_count;        /* peers' requests whose streams are open, answered or not */
+    struct io_idle_list idle_timeouts; /* keep-alive connections */
     struct io_idle_list header_timeouts; /* heads and bodies that are still arriving */
     struct buf scratch;                  /* for building one message within one call */
 
@@ -60,7 +62,7 @@ struct lane {
     struct receipts receipts;
 
     /* the node around it */
-    void (*on_exchange_done)(void *owner); /* an exchange ended while draining */
+    void (*on_exchange_done)(void *owner); /* an exchange or a peer's stream ended while draining */
     const struct facts *(*facts)(void *owner);
     void *owner;
 };

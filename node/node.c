@@ -17,7 +17,8 @@
 
 #define NODE_READY_WAIT_MS 5000
 #define NODE_READY_STEP_MS 20
-#define NODE_REQUEST_WINDOW (1024 * 1024) /* 16 MiB cross a 50 ms link in a second; bodies are pooled */
+#define NODE_REQUEST_WINDOW                                                                        \
+    (1024 * 1024) /* 16 MiB cross a 50 ms link in a second; bodies are pooled */
 
 struct node {
     struct lane lane;
@@ -131,7 +132,7 @@ static void on_ready_timer(struct io_timer *timer)
 static void on_drained(struct io_task *task)
 {
     struct node *n = LIST_ENTRY(task, struct node, drained);
-    if (n->is_drained || n->lane.exchange_count > 0)
+    if (n->is_drained || n->lane.exchange_count > 0 || n->lane.peer_stream_count > 0)
         return;
     n->is_drained = true;
     LOG(n->lane.log, LOG_INFO, "drained", LOG_UINT("connections", n->lane.connection_count));
@@ -142,7 +143,7 @@ static void on_drained(struct io_task *task)
 static void on_exchange_done(void *owner)
 {
     struct node *n = owner;
-    if (n->lane.exchange_count == 0)
+    if (n->lane.exchange_count == 0 && n->lane.peer_stream_count == 0)
         io_task_post(n->lane.loop, &n->drained);
 }
 
@@ -182,6 +183,7 @@ static void lane_init(struct node *n)
     list_init(&lane->exchanges);
     list_init(&lane->idle_exchanges);
     list_init(&lane->connections);
+    list_init(&lane->peer_streams);
     io_idle_list_init(&lane->idle_timeouts, cfg->loop, n->config.limits.idle_timeout_ms);
     io_idle_list_init(&lane->header_timeouts, cfg->loop, n->config.limits.header_timeout_ms);
     buf_init(&lane->scratch, LANE_SCRATCH_MAX);
@@ -316,7 +318,8 @@ static void close_exchanges(struct lane *lane)
     if (lane->mesh)
         mesh_close(lane->mesh);
     lane->mesh = NULL;
-    /* Exchanges whose peer stream was cancelled have nobody left to end them. */
+    peer_conn_close_all(lane);
+    /* Whose client had everything and left: only the engine's last word was awaited. */
     LIST_EACH_SAFE(it, tmp, &lane->exchanges)
     exchange_abandon(LIST_ENTRY(it, struct exchange, node), ERR_CANCELLED);
 }

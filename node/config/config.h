@@ -27,13 +27,13 @@ struct config_backend {
 };
 
 struct config_limits {
-    uint64_t body_bytes;         /* 16 MiB; 1 KiB .. 1 GiB */
-    uint64_t header_bytes;       /* 32 KiB; 1 KiB .. 1 MiB */
-    uint64_t window_bytes;       /* 32 KiB; 4 KiB .. 1 MiB: unsent answer bytes held per exchange */
-    uint64_t buffer_bytes;       /* 256 MiB; request bodies held by the whole node */
-    uint32_t inflight;           /* 1024 requests, 1..65536 */
-    uint32_t queue;              /* 256 waiting per backend, 0..65536 */
-    uint32_t connections;        /* 16384 client connections */
+    uint64_t body_bytes;   /* 16 MiB; 1 KiB .. 1 GiB */
+    uint64_t header_bytes; /* 32 KiB; 1 KiB .. 1 MiB */
+    uint64_t window_bytes; /* 32 KiB; 4 KiB .. 512 KiB: unsent answer bytes held per exchange */
+    uint64_t buffer_bytes; /* 256 MiB; request bodies held by the whole node */
+    uint32_t inflight;     /* 1024 requests, 1..65536 */
+    uint32_t queue;        /* 256 waiting per backend, 0..65536 */
+    uint32_t connections;  /* 16384 client connections */
     uint64_t header_timeout_ms;  /* 10 s; also for a body that makes no progress */
     uint64_t idle_timeout_ms;    /* 60 s */
     uint64_t request_timeout_ms; /* 600 s */

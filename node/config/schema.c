@@ -60,7 +60,7 @@ static const struct schema_row rows[] = {
         "one request's body"),
     ROW("limits", "header", SCHEMA_SIZE, limits.header_bytes, KIB, MIB, "32KiB",
         "one message's request line and fields"),
-    ROW("limits", "window", SCHEMA_SIZE, limits.window_bytes, 4 * KIB, MIB, "32KiB",
+    ROW("limits", "window", SCHEMA_SIZE, limits.window_bytes, 4 * KIB, 512 * KIB, "32KiB",
         "unsent answer bytes held per request"),
     ROW("limits", "buffer", SCHEMA_SIZE, limits.buffer_bytes, MIB, 1024ull * 1024 * MIB, "256MiB",
         "request bodies held by the whole node"),

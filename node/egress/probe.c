@@ -176,7 +176,9 @@ static void on_resolved(void *owner, enum err e, const struct io_addr *addr)
         probe_failed(b, BACKEND_DOWN, e);
         return;
     }
-    client_init(&b->client, b->lane->loop, addr);
+    if (!b->has_client)
+        client_init(&b->client, b->lane->loop, addr);
+    b->client.addr = *addr;
     b->has_client = true;
     probe_begin(b);
 }
@@ -184,10 +186,11 @@ static void on_resolved(void *owner, enum err e, const struct io_addr *addr)
 static void probe_next(struct io_timer *timer)
 {
     struct backend *b = of_timer(timer);
-    if (b->has_client) {
+    if (b->has_client && b->state == BACKEND_UP) {
         probe_begin(b);
         return;
     }
+    /* The name of an engine that does not answer may have got another address. */
     enum err e =
         io_resolve_start(b->lane->loop, b->cfg.host, b->cfg.port, on_resolved, b, &b->resolve);
     if (e != ERR_OK)

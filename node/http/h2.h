@@ -76,7 +76,7 @@ MUST_CHECK enum err h2_respond(struct h2_stream *s, const struct http_head *head
 /* Body bytes: copied into the stream's bounded send queue (H2_SEND_QUEUE_MAX). While h2_send_queued
  * > 0 produce no more; on_want comes when it is empty again. Over the maximum: ERR_LIMIT, nothing
  * taken. INVALID after our half ended. */
-#define H2_SEND_QUEUE_MAX (64 * 1024)
+#define H2_SEND_QUEUE_MAX (1024 * 1024)
 MUST_CHECK enum err h2_send(struct h2_stream *s, struct bytes data);
 size_t h2_send_queued(const struct h2_stream *s);
 /* Ends our half after the queue, with trailers (NULL or fields; copied). */

@@ -61,6 +61,7 @@ enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
     struct arena arena = x->arena;
     memset(x, 0, offsetof(struct exchange, record));
     x->arena = arena;
+    x->arena.size_max = EXCHANGE_ARENA_MAX + 6 * lane->config->limits.header_bytes;
     x->request_id[0] = '\0';
     x->lane = lane;
     x->endpoint = endpoint;

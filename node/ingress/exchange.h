@@ -22,7 +22,7 @@
 #include "node/trust/receipt.h"
 
 #define EXCHANGE_ATTEMPTS_MAX 4
-#define EXCHANGE_ARENA_MAX (128 * 1024)
+#define EXCHANGE_ARENA_MAX (64 * 1024) /* and six times limits.header: copies for the attempts */
 #define EXCHANGE_DETAIL_MAX 192
 #define EXCHANGE_DETACHED_MS 2000
 
@@ -120,8 +120,8 @@ MUST_CHECK enum err exchange_body(struct exchange *x, struct bytes data);
 void exchange_submit(struct exchange *x);
 /* The sink's queue is empty again. */
 void exchange_drained(struct exchange *x);
-/* The client has the whole answer and is gone: what is left (the engine's or the peer's last word) is
- * awaited for a moment without a sink. */
+/* The client has the whole answer and is gone: what is left (the engine's or the peer's last word)
+ * is awaited for a moment without a sink. */
 void exchange_detach(struct exchange *x);
 /* The client or peer is gone, or the face gives up: cancels everything; releases x. No sink call
  * comes. */

@@ -12,8 +12,12 @@
 
 #include <stdlib.h>
 
+#define SENT_TOGETHER (16 * 1024)
+
 struct peer_conn {
+    struct list node; /* lane's peer streams */
     struct mesh_stream stream;
+    struct io_task broken; /* gives up what can no longer be answered, outside of the sink's call */
     struct lane *lane;
     struct exchange *x; /* NULL: answered, or refused */
     bool is_opening;    /* inside peer_conn_open */
@@ -63,6 +67,34 @@ static struct facts_load load_of(const struct lane *lane)
     return lane->facts(lane->owner)->load;
 }
 
+/* An answer is not sent before its stream has ended: a draining node waits for that, too. */
+static void release(struct peer_conn *pc)
+{
+    struct lane *lane = pc->lane;
+    io_task_cancel(&pc->broken);
+    list_remove(&pc->node);
+    lane->peer_stream_count--;
+    free(pc);
+    if (lane->state == LANE_DRAINING && lane->on_exchange_done)
+        lane->on_exchange_done(lane->owner);
+}
+
+static void on_broken(struct io_task *task)
+{
+    struct peer_conn *pc = LIST_ENTRY(task, struct peer_conn, broken);
+    if (pc->x)
+        exchange_abandon(pc->x, ERR_CLIENT_GONE);
+    release(pc);
+}
+
+/* The answer cannot be sent: the stream goes now, the work below as soon as this call is over. */
+static void give_up(struct peer_conn *pc)
+{
+    mesh_stream_cancel(&pc->stream);
+    if (!pc->is_opening)
+        io_task_post(pc->lane->loop, &pc->broken);
+}
+
 static void sink_begin(struct exchange *x, const struct http_head *answer)
 {
     struct peer_conn *pc = of_exchange(x);
@@ -72,7 +104,7 @@ static void sink_begin(struct exchange *x, const struct http_head *answer)
     struct http_field *fields = arena_alloc(&x->arena, (answer->field_count + 4) * sizeof *fields);
     size_t n = 0;
     if (!fields) {
-        mesh_stream_cancel(&pc->stream);
+        give_up(pc);
         return;
     }
     facts_load_to_text(&load, load_text);
@@ -99,24 +131,14 @@ static void sink_begin(struct exchange *x, const struct http_head *answer)
                              .fields = fields,
                              .field_count = n};
     if (!pc->stream.h2 || h2_respond(pc->stream.h2, &head, false) != ERR_OK)
-        mesh_stream_cancel(&pc->stream);
+        give_up(pc);
 }
 
 static void sink_data(struct exchange *x, struct bytes data)
 {
     struct peer_conn *pc = of_exchange(x);
     if (pc->stream.h2 && h2_send(pc->stream.h2, data) != ERR_OK)
-        mesh_stream_cancel(&pc->stream);
-}
-
-/* An answer is not sent before its stream has ended: a draining node waits for that, too. */
-static void release(struct peer_conn *pc)
-{
-    struct lane *lane = pc->lane;
-    lane->peer_stream_count--;
-    free(pc);
-    if (lane->state == LANE_DRAINING && lane->on_exchange_done)
-        lane->on_exchange_done(lane->owner);
+        give_up(pc);
 }
 
 /* A cancelled stream tells us nothing more: its object goes when its exchange does. */
@@ -156,7 +178,8 @@ static void sink_abort(struct exchange *x, enum err reason)
 static size_t sink_queued(const struct exchange *x)
 {
     const struct peer_conn *pc = of_exchange(x);
-    return pc->stream.h2 ? h2_send_queued(pc->stream.h2) : 0;
+    size_t queued = pc->stream.h2 ? h2_send_queued(pc->stream.h2) : 0;
+    return queued < SENT_TOGETHER ? 0 : queued; /* less is on its way at the end of this turn */
 }
 
 static const struct sink_ops sink_ops = {sink_begin, sink_data, sink_end, sink_abort, sink_queued};
@@ -289,6 +312,8 @@ enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *
         return e;
     }
     pc->lane = lane;
+    io_task_init(&pc->broken, on_broken);
+    list_push_back(&lane->peer_streams, &pc->node);
     lane->peer_stream_count++;
     pc->is_opening = true;
     pc->stream = (struct mesh_stream){.ops = &stream_ops, .peer = peer, .h2 = s};
@@ -306,6 +331,14 @@ enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *
     pc->is_opening = false;
     if (pc->stream.h2)
         return ERR_OK;
+    if (pc->x)
+        exchange_abandon(pc->x, ERR_CLIENT_GONE);
     release(pc); /* not even the refusal could be sent */
     return ERR_INTERNAL;
+}
+
+void peer_conn_close_all(struct lane *lane)
+{
+    LIST_EACH_SAFE(it, tmp, &lane->peer_streams)
+    on_broken(&LIST_ENTRY(it, struct peer_conn, node)->broken);
 }

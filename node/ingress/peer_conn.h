@@ -13,4 +13,7 @@ MUST_CHECK enum err peer_conn_open(struct lane *lane, struct peer *peer, struct 
                                    const struct http_head *head, bool ended,
                                    struct mesh_stream **ret_stream);
 
+/* What is left when the mesh is closed: streams that were cancelled and whose work still runs. */
+void peer_conn_close_all(struct lane *lane);
+
 #endif

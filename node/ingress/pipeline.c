@@ -53,9 +53,11 @@ static enum err public_reason(enum err e)
     }
 }
 
-/* An engine that is still loading has told nobody yet what it serves. */
-static bool is_something_loading(const struct lane *lane)
+/* Nothing is served yet, and an engine that is loading has told nobody what it will serve. */
+static bool is_all_loading(const struct lane *lane)
 {
+    if (lane->candidates.by_model.count > 0)
+        return false;
     for (size_t i = 0; i < lane->backend_count; i++)
         if (lane->backends[i]->state == BACKEND_LOADING)
             return true;
@@ -79,7 +81,7 @@ static enum stage_result stage_route(struct exchange *x)
         return fail(x, public_reason(x->last_failure));
     if (e == ERR_MODEL_NOT_FOUND && x->lane->state == LANE_STARTING)
         e = ERR_STARTING;
-    else if (e == ERR_MODEL_NOT_FOUND && is_something_loading(x->lane))
+    else if (e == ERR_MODEL_NOT_FOUND && is_all_loading(x->lane))
         e = ERR_BACKEND_LOADING;
     return fail(x, x->hop == 0 ? public_reason(e) : e);
 }

@@ -21,7 +21,7 @@
 
 #define IO_READ_SIZE (32 * 1024) /* one read buffer per loop; also the most one on_read lends */
 /* A stream whose queue would exceed this fails with ERR_LIMIT: a guard against bugs. */
-#define IO_QUEUE_MAX (1024 * 1024)
+#define IO_QUEUE_MAX (9 * 1024 * 1024)
 
 struct io_stream;
 struct io_listener;

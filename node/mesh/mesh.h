@@ -105,11 +105,11 @@ struct mesh_cfg {
     const char *advertise; /* "host:port", or NULL: the listen address if definite, or "none" */
     const char *const *contacts; /* "host:port"; names are resolved at each dial */
     size_t contact_count;
-    uint32_t streams_max;   /* per peer and direction */
+    uint32_t streams_max;    /* per peer and direction */
     uint32_t stream_window;  /* bytes of an answer in flight to us, per stream */
     uint32_t request_window; /* bytes of a request's body in flight to us, per stream */
-    uint64_t rekey_bytes;   /* 0: 1 GiB */
-    uint64_t rekey_ms;      /* 0: 1 h */
+    uint64_t rekey_bytes;    /* 0: 1 GiB */
+    uint64_t rekey_ms;       /* 0: 1 h */
 };
 
 /* Listens and begins to dial. The errors of io_listen. */

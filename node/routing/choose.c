@@ -27,7 +27,8 @@ static bool was_passed(const struct exchange *x, const struct peer *p)
     return false;
 }
 
-/* A suspect one may take a while to fail, so it comes last; whether it takes a stream shows then. */
+/* A suspect one may take a while to fail, so it comes last; whether it takes a stream shows then.
+ */
 static enum grade grade_of_peer(const struct peer *p)
 {
     if (mesh_peer_is_usable(p))
@@ -140,7 +141,7 @@ static bool needs_hop(const struct exchange *x, const struct candidate_set *set)
 {
     for (size_t i = 0; x->hop >= ENVELOPE_HOPS_MAX && i < set->count; i++) {
         const struct candidate *c = &set->items[i];
-        if (c->peer && grade_of_peer(c->peer) != GRADE_OUT && !was_passed(x, c->peer))
+        if (c->peer && c->is_up && grade_of_peer(c->peer) != GRADE_OUT && !was_passed(x, c->peer))
             return true;
     }
     return false;

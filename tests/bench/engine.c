@@ -1,6 +1,7 @@
-/* The fastest engine there is: answers every POST with 200 bytes, or with a stream of events when the body asks for one
- * ("stream":true), so that a benchmark measures the proxy in front of it. One thread, epoll, no parsing beyond what framing
- * needs: it only ever talks to the benchmark on loopback.
+/* The fastest engine there is: answers every POST with 200 bytes, or with a stream of events when
+ * the body asks for one
+ * ("stream":true), so that a benchmark measures the proxy in front of it. One thread, epoll, no
+ * parsing beyond what framing needs: it only ever talks to the benchmark on loopback.
  *
  * usage: engine PORT [EVENTS] [INTERVAL_MS] */
 #include <arpa/inet.h>
@@ -21,9 +22,9 @@
 
 struct conn {
     bool is_used;
-    size_t head_size;      /* of `head` */
-    char head[2048];       /* a request's head, as it comes */
-    long body_left;        /* -1: the head is not complete */
+    size_t head_size; /* of `head` */
+    char head[2048];  /* a request's head, as it comes */
+    long body_left;   /* -1: the head is not complete */
     bool wants_stream;
     int events_left;
 };
@@ -32,10 +33,12 @@ static struct conn conns[CONNECTIONS_MAX];
 static int events = 64;
 static char answer[512];
 static int answer_size;
-static const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"bench\",\"object\":\"model\",\"created\":1,"
-                             "\"owned_by\":\"bench\"}]}";
-static const char event[] = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"}}],\"id\":\"chatcmpl-1\","
-                            "\"object\":\"chat.completion.chunk\",\"model\":\"bench\"}\n\n";
+static const char models[] =
+    "{\"object\":\"list\",\"data\":[{\"id\":\"bench\",\"object\":\"model\",\"created\":1,"
+    "\"owned_by\":\"bench\"}]}";
+static const char event[] =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"}}],\"id\":\"chatcmpl-1\","
+    "\"object\":\"chat.completion.chunk\",\"model\":\"bench\"}\n\n";
 
 static void put(int fd, const char *data, size_t size)
 {
@@ -49,11 +52,14 @@ static void answer_one(int fd, struct conn *c)
     if (strncmp(c->head, "GET ", 4) == 0) {
         bool is_models = strncmp(c->head + 4, "/v1/models", 10) == 0;
         const char *body = is_models ? models : "{\"status\":\"ok\"}";
-        int n = snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
-                         strlen(body), body);
+        int n = snprintf(
+            out, sizeof out,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+            strlen(body), body);
         put(fd, out, (size_t)n);
     } else if (c->wants_stream) {
-        static const char head[] = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        static const char head[] = "HTTP/1.1 200 OK\r\ncontent-type: "
+                                   "text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         put(fd, head, sizeof head - 1);
         c->events_left = events;
     } else {
@@ -152,15 +158,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: engine PORT [EVENTS] [INTERVAL_MS]\n");
         return 2;
     }
-    events = argc > 2 ? atoi(argv[2]) : 64;
-    int interval_ms = argc > 3 ? atoi(argv[3]) : 10;
+    events = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 64;
+    int interval_ms = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 10;
     char body[201];
     memset(body, 'x', sizeof body);
     memcpy(body, "{\"id\":\"", 7);
     memcpy(body + 198, "\"}", 3);
-    answer_size = snprintf(answer, sizeof answer,
-                           "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 200\r\n\r\n%s", body);
-    int listener = open_listener(atoi(argv[1]));
+    answer_size = snprintf(
+        answer, sizeof answer,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 200\r\n\r\n%s", body);
+    int listener = open_listener((int)strtol(argv[1], NULL, 10));
     int ep = epoll_create1(EPOLL_CLOEXEC);
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     struct itimerspec every = {{0, interval_ms * 1000000L}, {0, interval_ms * 1000000L}};

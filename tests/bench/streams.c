@@ -1,9 +1,10 @@
-/* Client for what wrk cannot do: reads many event streams at once and counts their events, or opens many connections,
- * uses each once and holds them.
+/* Client for what wrk cannot do: reads many event streams at once and counts their events, or opens
+ * many connections, uses each once and holds them.
  *
  * usage: streams read PORT PATH STREAMS ROUNDS     prints "events N errors N seconds S"
  *        streams hold PORT CONNECTIONS SECONDS     prints "held N" when all are open, then waits
- *        streams slow PORT PATH EXCHANGES SECONDS  prints "active N" when all requests were sent; reads nothing */
+ *        streams slow PORT PATH EXCHANGES SECONDS  prints "active N" when all requests were sent;
+ * reads nothing */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -32,7 +33,8 @@ static int dial(int port, int index)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     from.sin_addr.s_addr = htonl(0x7F000002u + (uint32_t)(index / 20000));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) != 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) != 0 ||
+        connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
         perror("streams: connect");
         exit(1);
     }
@@ -44,7 +46,8 @@ static void use_once(int fd)
 {
     static const char request[] = "GET /livez HTTP/1.1\r\nhost: bench\r\n\r\n";
     char answer[512];
-    if (write(fd, request, sizeof request - 1) != sizeof request - 1 || read(fd, answer, sizeof answer) <= 0) {
+    if (write(fd, request, sizeof request - 1) != sizeof request - 1 ||
+        read(fd, answer, sizeof answer) <= 0) {
         perror("streams: request");
         exit(1);
     }
@@ -52,9 +55,12 @@ static void use_once(int fd)
 
 static void ask(int fd, const char *path)
 {
-    static const char body[] = "{\"model\":\"bench\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],\"stream\":true}";
+    static const char body[] = "{\"model\":\"bench\",\"messages\":[{\"role\":\"user\",\"content\":"
+                               "\"hello\"}],\"stream\":true}";
     char out[512];
-    int n = snprintf(out, sizeof out, "POST %s HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+    int n = snprintf(out, sizeof out,
+                     "POST %s HTTP/1.1\r\nhost: bench\r\ncontent-type: "
+                     "application/json\r\ncontent-length: %zu\r\n\r\n%s",
                      path, sizeof body - 1, body);
     if (write(fd, out, (size_t)n) != n) {
         perror("streams: write");
@@ -65,17 +71,19 @@ static void ask(int fd, const char *path)
 static long count(const char *data, size_t size, const char *what)
 {
     long found = 0;
-    for (const char *at = data; (at = memmem(at, size - (size_t)(at - data), what, strlen(what))); at++)
+    for (const char *at = data; (at = memmem(at, size - (size_t)(at - data), what, strlen(what)));
+         at++)
         found++;
     return found;
 }
 
-/* Events are counted by their first word; one that two reads cut in half would be missed, so a carry is kept. */
+/* Events are counted by their first word; one that two reads cut in half would be missed, so a
+ * carry is kept. */
 static int read_streams(int port, const char *path, int streams, int rounds)
 {
     int ep = epoll_create1(EPOLL_CLOEXEC);
     int *left = calloc((size_t)streams + 4096, sizeof *left);
-    char (*carry)[8] = calloc((size_t)streams + 4096, sizeof *carry);
+    char(*carry)[8] = calloc((size_t)streams + 4096, sizeof *carry);
     long events = 0, errors = 0, open_streams = streams;
     double start = now_s();
     for (int i = 0; i < streams; i++) {
@@ -102,7 +110,7 @@ static int read_streams(int port, const char *path, int streams, int rounds)
             size_t size = (size_t)got + 8;
             memcpy(carry[fd], data + size - 8, 8);
             /* A match that lies in the carry alone was counted before. */
-            events += count(data + 1, size - 1, "\"delta\":") ;
+            events += count(data + 1, size - 1, "\"delta\":");
             if (!memmem(data, size, "[DONE]", 6) && !memmem(data, size, "0\r\n\r\n", 5))
                 continue;
             if (!memmem(data, size, "0\r\n\r\n", 5))
@@ -129,15 +137,17 @@ int main(int argc, char **argv)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (argc == 6 && strcmp(argv[1], "read") == 0)
-        return read_streams(atoi(argv[2]), argv[3], atoi(argv[4]), atoi(argv[5]));
+        return read_streams((int)strtol(argv[2], NULL, 10), argv[3], (int)strtol(argv[4], NULL, 10),
+                            (int)strtol(argv[5], NULL, 10));
     bool slow = argc == 6 && strcmp(argv[1], "slow") == 0;
     if (!slow && !(argc == 5 && strcmp(argv[1], "hold") == 0)) {
-        fprintf(stderr, "usage: streams read PORT PATH STREAMS ROUNDS | hold PORT CONNECTIONS SECONDS | slow PORT PATH EXCHANGES SECONDS\n");
+        fprintf(stderr, "usage: streams read PORT PATH STREAMS ROUNDS | hold PORT CONNECTIONS "
+                        "SECONDS | slow PORT PATH EXCHANGES SECONDS\n");
         return 2;
     }
-    int wanted = atoi(argv[slow ? 4 : 3]);
+    int wanted = (int)strtol(argv[slow ? 4 : 3], NULL, 10);
     for (int i = 0; i < wanted; i++) {
-        int fd = dial(atoi(argv[2]), i);
+        int fd = dial((int)strtol(argv[2], NULL, 10), i);
         if (slow)
             ask(fd, argv[3]);
         else
@@ -145,6 +155,6 @@ int main(int argc, char **argv)
     }
     printf("%s %d\n", slow ? "active" : "held", wanted);
     fflush(stdout);
-    sleep((unsigned)atoi(argv[slow ? 5 : 4]));
+    sleep((unsigned)(int)strtol(argv[slow ? 5 : 4], NULL, 10));
     return 0;
 }

@@ -192,7 +192,6 @@ static void read_member(struct bytes data)
     struct h2_cfg cfg = {.server = true,
                          .streams_max = 8,
                          .stream_window = 65536,
-                         .request_window = 65536,
                          .connection_window = 1 << 20,
                          .head_max = 16384};
     CHECK(h2_create(&cfg, &ops, &flag, &h) == ERR_OK);

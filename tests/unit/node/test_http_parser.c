@@ -152,6 +152,10 @@ static void unknown_methods_are_passed_as_other(void **state)
             " / host=a 1.1 keep length=-1 host:a\nbody=\nrest= ok\n");
     REQUEST("get / HTTP/1.1\r\nhost: a\r\n\r\n",
             " / host=a 1.1 keep length=-1 host:a\nbody=\nrest= ok\n");
+    REQUEST(
+        "BREW /pot HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        " /pot host=a 1.1 keep chunked length=-1 host:a transfer-encoding:chunked\n"
+        "body=x\nrest= ok\n");
 }
 
 static void malformed_request_lines_are_refused(void **state)
@@ -170,6 +174,9 @@ static void malformed_request_lines_are_refused(void **state)
     REFUSES("GET / http/1.1\r\nhost: a\r\n\r\n");
     REFUSES("GET / HTTP/11\r\nhost: a\r\n\r\n");
     REFUSES("GET / HTTP/1.10\r\nhost: a\r\n\r\n");
+    REFUSES("GET / HTTP/1.x\r\nhost: a\r\n\r\n");
+    REFUSES("GET HTTP/1.1\r\nhost: a\r\n\r\n");
+    REFUSES("CONNECT  HTTP/1.1\r\nhost: a\r\n\r\n");
     REFUSES("\x16\x03\x01\x02");
 }
 
@@ -302,6 +309,8 @@ static void malformed_chunks_are_refused(void **state)
     BAD("0\r\n: y\r\n\r\n", "");
     BAD("0\r\nx\r\n\r\n", "");
     BAD("0\r\nx: \x01\r\n\r\n", "");
+    BAD("0\r\nx: y\rz: w\r\n\r\n", "");
+    BAD("0\r\n x: y\r\n\r\n", "");
 #undef BAD
 }
 

@@ -75,7 +75,9 @@ static void malformed_answers_are_refused(void **state)
     REFUSES_ANSWER("HTTP/2.0 200 OK\r\n\r\n");
     REFUSES_ANSWER("HTTP/1.1  200 OK\r\n\r\n");
     REFUSES_ANSWER("HTTP/1.1 2000 OK\r\n\r\n");
+    REFUSES_ANSWER("HTTP/1.1 0200 OK\r\n\r\n");
     REFUSES_ANSWER("HTTP/1.1 20 OK\r\n\r\n");
+    REFUSES_ANSWER("HTTP/1.1 200 O\x01K\r\n\r\n");
     REFUSES_ANSWER("HTTP/1.1 099 OK\r\n\r\n");
     REFUSES_ANSWER("HTTP/1.1 600 OK\r\n\r\n");
     REFUSES_ANSWER("HTTP/1.1 200OK\r\n\r\n");

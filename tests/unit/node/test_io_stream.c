@@ -150,8 +150,8 @@ static void a_queue_beyond_its_limit_fails_the_stream_later(void **state)
     world_pair(w);
     congest(&w->client, &w->server);
     struct buf big;
-    buf_init(&big, 2 * MIB);
-    fill(&big, MIB);
+    buf_init(&big, IO_QUEUE_MAX);
+    fill(&big, IO_QUEUE_MAX);
     struct bytes part = buf_bytes(&big);
     io_stream_write(w->client.stream, &part, 1);
     assert_int_equal(w->client.count[PEER_FAIL], 0);

@@ -1,0 +1,369 @@
+/* The choice among candidates: the less loaded of two, who is never chosen, what is said when
+ * nobody is left, and that it costs the same among two and among three hundred. */
+#include "lane_fixture.h"
+
+#define ROUNDS 4000
+
+static struct choice choice_of(struct lane_world *w)
+{
+    struct choice c = {0};
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_OK);
+    return c;
+}
+
+static unsigned times_peer(struct lane_world *w, const struct peer *p, unsigned rounds)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < rounds; i++)
+        n += choice_of(w).candidate.peer == p;
+    return n;
+}
+
+/* How often the generator was drawn from: what a choice looks at is bounded by it. */
+static unsigned draws(struct rng before, const struct rng *after)
+{
+    unsigned n = 0;
+    for (; memcmp(&before, after, sizeof before) != 0; n++) {
+        assert_true(n < 100000);
+        (void)rng_next(&before);
+    }
+    return n;
+}
+
+static void try_backend(struct lane_world *w, struct backend *b)
+{
+    w->x.tried[w->x.attempts++] = (struct candidate){.backend = b};
+}
+
+static void try_peer(struct lane_world *w, struct peer *p)
+{
+    w->x.tried[w->x.attempts++] = (struct candidate){.peer = p};
+}
+
+static void pass(struct lane_world *w, const char *name)
+{
+    FIXTURE_SET(w->x.path[w->x.hop], name);
+    w->x.hop++;
+}
+
+/* --- who is better */
+
+static void of_two_the_less_loaded_is_chosen(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *busy = lane_add_peer(w, "m");
+    struct peer *idle = lane_add_peer(w, "m");
+    busy->load.inflight = 3;
+    assert_int_equal(times_peer(w, idle, 100), 100);
+    busy->load.inflight = 0;
+    busy->inflight = 3; /* sent by us, not reported yet */
+    assert_int_equal(times_peer(w, idle, 100), 100);
+    busy->inflight = 0;
+    busy->load.queued = 1;
+    assert_int_equal(times_peer(w, idle, 100), 100);
+    assert_string_equal(choice_of(w).reason, "least_loaded");
+}
+
+static void load_is_measured_against_capacity(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *small = lane_add_peer(w, "m");
+    struct peer *large = lane_add_peer(w, "m");
+    small->load.inflight = 2;
+    large->load.inflight = 10;
+    large->load.capacity = 64;
+    assert_int_equal(times_peer(w, large, 100), 100);
+    small->load.capacity = 0; /* says nothing: counts as one */
+    assert_int_equal(times_peer(w, large, 100), 100);
+}
+
+static void at_the_same_load_the_hop_is_saved(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *b = lane_add_backend(w, "m");
+    lane_add_peer(w, "m");
+    for (int i = 0; i < 100; i++) {
+        struct choice c = choice_of(w);
+        assert_ptr_equal(c.candidate.backend, b);
+        assert_string_equal(c.reason, "local");
+        assert_int_equal(c.facts_age_ms, 0);
+    }
+    b->inflight = 2;
+    assert_ptr_equal(choice_of(w).candidate.peer, &w->slots[0].peer);
+}
+
+static void an_old_report_fades_to_half_load_never_to_idle(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *stale = lane_add_peer(w, "m");
+    struct peer *fresh = lane_add_peer(w, "m");
+    run_for(w->lane.loop, 60); /* a loop's clock may be young */
+    uint64_t now_ms = io_now_ms(w->lane.loop);
+    uint64_t age_ms = now_ms < 600000 ? now_ms : 600000;
+    fresh->load_ms = now_ms;
+    stale->load_ms = now_ms - age_ms;
+    fresh->load.inflight = 1;
+    if (age_ms >= 20000) /* idle, it said long ago */
+        assert_int_equal(times_peer(w, fresh, 100), 100);
+    stale->load.inflight = 4;
+    fresh->load.inflight = 4;
+    if (age_ms >= 20000) /* full, it said long ago */
+        assert_int_equal(times_peer(w, stale, 100), 100);
+    stale->load_ms = now_ms - 50;
+    w->x.attempts = 0;
+    fresh->load.inflight = 40;
+    assert_int_equal(choice_of(w).facts_age_ms, 50);
+}
+
+/* Power of two: the loaded half is chosen only when both samples fall into it. */
+static void among_many_the_loaded_ones_are_rarely_chosen(void **state)
+{
+    struct lane_world *w = *state;
+    unsigned busy = 0;
+    for (int i = 0; i < 20; i++)
+        lane_add_peer(w, "m")->load.inflight = i < 10 ? 3 : 0;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        busy += choice_of(w).candidate.peer->load.inflight > 0;
+    /* 9/38 of the pairs; one sample alone would give half. */
+    assert_in_range(busy, ROUNDS * 18 / 100, ROUNDS * 30 / 100);
+}
+
+static void equals_share_the_work(void **state)
+{
+    static const size_t sizes[] = {2, 3, 6, 7, 40};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        struct lane_world *w = *state;
+        while (w->mesh.peer_count < sizes[s])
+            lane_add_peer(w, "m");
+        unsigned counts[MESH_PEERS_MAX] = {0};
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            struct peer_slot *slot = peer_slot_of(choice_of(w).candidate.peer);
+            counts[slot - w->slots]++;
+        }
+        for (size_t i = 0; i < sizes[s]; i++)
+            assert_in_range(counts[i], ROUNDS / sizes[s] / 2, ROUNDS * 3 / sizes[s] / 2);
+    }
+}
+
+static void no_herd_forms_when_one_is_idle(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *idle = NULL;
+    for (int i = 0; i < 20; i++) {
+        struct peer *p = lane_add_peer(w, "m");
+        p->load.inflight = i == 7 ? 0 : 2;
+        idle = i == 7 ? p : idle;
+    }
+    /* In 2/20 of the pairs. */
+    assert_in_range(times_peer(w, idle, ROUNDS), ROUNDS * 6 / 100, ROUNDS * 14 / 100);
+}
+
+/* --- who is never chosen */
+
+static void who_was_tried_is_not_tried_again(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *a = lane_add_backend(w, "m");
+    struct backend *b = lane_add_backend(w, "m");
+    struct peer *p = lane_add_peer(w, "m");
+    p->load.inflight = 4;
+    try_backend(w, a);
+    for (int i = 0; i < 100; i++)
+        assert_ptr_equal(choice_of(w).candidate.backend, b);
+    try_backend(w, b);
+    assert_ptr_equal(choice_of(w).candidate.peer, p);
+    assert_string_equal(choice_of(w).reason, "only_candidate");
+    assert_true(choose_has_other(&w->lane, &w->x));
+    try_peer(w, p);
+    struct choice c;
+    assert_false(choose_has_other(&w->lane, &w->x));
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+}
+
+static void who_is_draining_or_down_is_not_chosen(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *draining = lane_add_peer(w, "m");
+    struct peer *left = lane_add_peer(w, "m");
+    struct peer *down = lane_add_peer(w, "m");
+    struct backend *unresolved = lane_add_backend(w, "m");
+    struct backend *failed = lane_add_backend(w, "m");
+    struct peer *good = lane_add_peer(w, "m");
+    struct choice c;
+    assert_int_equal(candidates_find(&w->lane, BYTES("m"))->count, 6);
+    good->load.inflight = 100;
+    draining->draining = true;
+    left->state = PEER_LEFT;
+    down->link = NULL; /* since the index was built */
+    unresolved->has_client = false;
+    failed->state = BACKEND_DOWN;
+    assert_int_equal(times_peer(w, good, 100), 100);
+    w->facts_backends[3].state = FACTS_BACKEND_LOADING;
+    candidates_invalidate(&w->lane.candidates);
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    w->facts_backends[3].state = FACTS_BACKEND_UP;
+    candidates_invalidate(&w->lane.candidates);
+    good->draining = true;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+}
+
+static void a_request_never_goes_back_where_it_passed(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *first = lane_add_peer(w, "m");
+    struct peer *second = lane_add_peer(w, "m");
+    second->load.inflight = 100;
+    pass(w, first->name);
+    assert_int_equal(times_peer(w, second, 100), 100);
+    pass(w, second->name);
+    struct choice c;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    assert_false(choose_has_other(&w->lane, &w->x));
+}
+
+/* --- hops and grades */
+
+static void after_a_hop_an_own_backend_comes_first_however_loaded(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *b = lane_add_backend(w, "m");
+    struct peer *p = lane_add_peer(w, "m");
+    b->inflight = 4;
+    b->queued = 50;
+    assert_int_equal(times_peer(w, p, 50), 50);
+    pass(w, "somebody");
+    assert_int_equal(times_peer(w, p, 50), 0);
+    b->state = BACKEND_DOWN;
+    assert_int_equal(times_peer(w, p, 50), 50);
+}
+
+static void after_the_last_hop_only_own_backends_are_left(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *b = lane_add_backend(w, "m");
+    struct peer *p = lane_add_peer(w, "m");
+    struct choice c;
+    for (int i = 0; i < ENVELOPE_HOPS_MAX; i++)
+        pass(w, "somebody");
+    assert_ptr_equal(choice_of(w).candidate.backend, b);
+    try_backend(w, b);
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_HOP_LIMIT);
+    p->draining = true; /* then a hop more would not help either */
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+}
+
+static void a_suspect_is_chosen_only_when_no_good_one_is_left(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *busy = lane_add_backend(w, "m");
+    struct peer *suspect = lane_add_peer(w, "m");
+    struct peer *good = lane_add_peer(w, "m");
+    busy->busy_until_ms = UINT64_MAX; /* it said 429 */
+    suspect->state = PEER_SUSPECT;
+    good->load.inflight = 1000;
+    assert_int_equal(times_peer(w, good, 200), 200);
+    try_peer(w, good);
+    unsigned n = times_peer(w, suspect, 200);
+    assert_int_equal(n, 0); /* of the two suspects the own one is as loaded and saves the hop */
+    assert_string_equal(choice_of(w).reason, "suspect");
+    try_backend(w, busy);
+    assert_int_equal(times_peer(w, suspect, 10), 10);
+    assert_string_equal(choice_of(w).reason, "suspect");
+}
+
+static void a_busy_backend_is_good_again_when_its_time_is_over(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *b = lane_add_backend(w, "m");
+    b->busy_until_ms = io_now_ms(w->lane.loop) + 1;
+    assert_string_equal(choice_of(w).reason, "suspect");
+    b->busy_until_ms = io_now_ms(w->lane.loop);
+    assert_string_equal(choice_of(w).reason, "only_candidate");
+}
+
+static void nobody_serving_it_is_not_the_same_as_nobody_able_now(void **state)
+{
+    struct lane_world *w = *state;
+    struct choice c = {.reason = "untouched"};
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_MODEL_NOT_FOUND);
+    assert_false(choose_has_other(&w->lane, &w->x));
+    lane_add_peer(w, "other");
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_MODEL_NOT_FOUND);
+    lane_add_peer(w, "m")->draining = true;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    assert_string_equal(c.reason, "untouched");
+}
+
+/* --- cost */
+
+static void the_cost_does_not_grow_with_the_candidates(void **state)
+{
+    struct lane_world *w = *state;
+    while (w->mesh.peer_count < MESH_PEERS_MAX) {
+        lane_add_peer(w, "m");
+        if (w->mesh.peer_count < 8)
+            continue;
+        (void)choice_of(w); /* builds the index */
+        for (int i = 0; i < 20; i++) {
+            struct rng before = w->lane.rng;
+            (void)choice_of(w);
+            unsigned n = draws(before, &w->lane.rng);
+            assert_in_range(n, 2, 6);
+        }
+    }
+    assert_int_equal(w->lane.candidates.rebuilds, MESH_PEERS_MAX - 7);
+}
+
+static void the_same_seed_chooses_the_same(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *chosen[50];
+    for (int i = 0; i < 30; i++)
+        lane_add_peer(w, "m");
+    for (int round = 0; round < 2; round++) {
+        rng_init(&w->lane.rng, 7);
+        for (int i = 0; i < 50; i++) {
+            struct peer *p = choice_of(w).candidate.peer;
+            assert_true(round == 0 || chosen[i] == p);
+            chosen[i] = p;
+        }
+    }
+}
+
+/* Few of many can be used: they are found all the same, each about as often. */
+static void a_few_usable_ones_among_many_are_found(void **state)
+{
+    struct lane_world *w = *state;
+    unsigned counts[MESH_PEERS_MAX] = {0};
+    for (int i = 0; i < 200; i++)
+        lane_add_peer(w, "m")->draining = i % 50 != 0;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        counts[peer_slot_of(choice_of(w).candidate.peer) - w->slots]++;
+    for (int i = 0; i < 200; i += 50)
+        assert_in_range(counts[i], ROUNDS / 4 * 7 / 10, ROUNDS / 4 * 13 / 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LANE_TEST(of_two_the_less_loaded_is_chosen),
+        LANE_TEST(load_is_measured_against_capacity),
+        LANE_TEST(at_the_same_load_the_hop_is_saved),
+        LANE_TEST(an_old_report_fades_to_half_load_never_to_idle),
+        LANE_TEST(among_many_the_loaded_ones_are_rarely_chosen),
+        LANE_TEST(equals_share_the_work),
+        LANE_TEST(no_herd_forms_when_one_is_idle),
+        LANE_TEST(who_was_tried_is_not_tried_again),
+        LANE_TEST(who_is_draining_or_down_is_not_chosen),
+        LANE_TEST(a_request_never_goes_back_where_it_passed),
+        LANE_TEST(after_a_hop_an_own_backend_comes_first_however_loaded),
+        LANE_TEST(after_the_last_hop_only_own_backends_are_left),
+        LANE_TEST(a_suspect_is_chosen_only_when_no_good_one_is_left),
+        LANE_TEST(a_busy_backend_is_good_again_when_its_time_is_over),
+        LANE_TEST(nobody_serving_it_is_not_the_same_as_nobody_able_now),
+        LANE_TEST(the_cost_does_not_grow_with_the_candidates),
+        LANE_TEST(the_same_seed_chooses_the_same),
+        LANE_TEST(a_few_usable_ones_among_many_are_found),
+    };
+    return cmocka_run_group_tests(tests, io_group_setup, NULL);
+}
