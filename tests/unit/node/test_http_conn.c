@@ -150,6 +150,14 @@ static void a_flood_of_pipelined_requests_waits_its_turn(void **state)
     assert_false(is_over(c));
 }
 
+/* Only the end is looked at: there are many megabytes, and this is asked after each read. */
+static bool ends_with(const struct client *c, const char *text)
+{
+    size_t size = strlen(text);
+    struct bytes end = bytes_skip(buf_bytes(&c->in), c->in.size < size ? 0 : c->in.size - size);
+    return bytes_equal(end, bytes_from_str(text));
+}
+
 /* Answers that nobody takes hold the next request back: a client that reads late gets all. */
 static void unread_answers_hold_the_next_request_back(void **state)
 {
@@ -163,7 +171,7 @@ static void unread_answers_hold_the_next_request_back(void **state)
     send_text(c, "GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
     run_for(w->loop, 300);
     io_stream_read(c->stream);
-    RUN_UNTIL(w->loop, got(c, "\r\n\r\nok\n") || is_over(c));
+    RUN_UNTIL(w->loop, ends_with(c, "\r\n\r\nok\n") || is_over(c));
     assert_false(is_over(c));
     assert_int_equal(times(c, "HTTP/1.1 200 "), COUNT + 1);
 }
