@@ -109,12 +109,18 @@ void http_sink_flush(struct io_task *task)
     buf_clear(&conn->out);
 }
 
+static bool is_anthropic(const struct exchange *x)
+{
+    return x->endpoint && strcmp(x->endpoint->path, "/v1/messages") == 0;
+}
+
 /* [DONE] in the OpenAI dialect, message_stop in Anthropic's: clients hang up when they see it. */
-static bool is_last_event(struct bytes data)
+static bool is_last_event(const struct exchange *x, struct bytes data)
 {
     struct bytes tail = bytes_skip(data, data.size > 24 ? data.size - 24 : 0);
-    return memmem(tail.data, tail.size, "[DONE]", 6) ||
-           memmem(tail.data, tail.size, "message_stop", 12);
+    if (is_anthropic(x))
+        return memmem(tail.data, tail.size, "message_stop", 12);
+    return memchr(tail.data, '[', tail.size) && memmem(tail.data, tail.size, "[DONE]", 6);
 }
 
 bool http_sink_is_complete(const struct http_conn *conn)
@@ -144,7 +150,7 @@ static void sink_data(struct exchange *x, struct bytes data)
     if (conn->owed > 0)
         conn->owed -= (int64_t)data.size < conn->owed ? (int64_t)data.size : conn->owed;
     if (conn->is_sse) {
-        conn->is_ended = is_last_event(data);
+        conn->is_ended = is_last_event(x, data);
         conn->tail[0] = data.size > 1 ? data.data[data.size - 2] : conn->tail[1];
         conn->tail[1] = data.data[data.size - 1];
     }
@@ -173,12 +179,11 @@ static void write_error_event(struct exchange *x, enum err reason)
 {
     struct http_conn *conn = conn_of(x);
     struct buf *event = &x->lane->scratch;
-    bool is_anthropic = x->endpoint && strcmp(x->endpoint->path, "/v1/messages") == 0;
     bool at_start = conn->tail[1] == 0 || (conn->tail[0] == '\n' && conn->tail[1] == '\n');
     buf_clear(event);
     enum err e = buf_append_str(event, at_start ? "" : "\n\n");
     if (e == ERR_OK)
-        e = buf_append_str(event, is_anthropic ? "event: error\ndata: " : "data: ");
+        e = buf_append_str(event, is_anthropic(x) ? "event: error\ndata: " : "data: ");
     if (e == ERR_OK)
         e = answer_error_json(reason, "the answer broke off", event);
     if (e == ERR_OK)
