@@ -17,12 +17,16 @@
 #include "node/telemetry/receipts.h"
 
 #define LANE_IDLE_EXCHANGES_MAX 64 /* kept for reuse */
+#define LANE_LINES_MAX 20 /* log lines a second of each kind that others can cause at will */
 #define LANE_SCRATCH_MAX (256 * 1024)
 
 struct backend;
 struct exchange;
 
 enum lane_state { LANE_STARTING, LANE_READY, LANE_DRAINING };
+
+/* Log lines that clients and peers can cause as often as they like. */
+enum lane_lines { LANE_LINES_REQUESTS, LANE_LINES_ATTEMPTS, LANE_LINES_PEERS, LANE_LINES_COUNT };
 
 struct lane {
     struct io_loop *loop;
@@ -60,11 +64,28 @@ struct lane {
     struct candidates candidates;
     struct metrics metrics;
     struct receipts receipts;
+    struct {
+        uint64_t since_ms;
+        uint32_t count;
+    } lines[LANE_LINES_COUNT];
 
     /* the node around it */
     void (*on_exchange_done)(void *owner); /* an exchange or a peer's stream ended while draining */
     const struct facts *(*facts)(void *owner);
     void *owner;
 };
+
+/* The level for one more line of this kind: debug past LANE_LINES_MAX in a second, for they could
+ * fill the disk. */
+static inline enum log_level lane_level(struct lane *lane, enum lane_lines kind,
+                                        enum log_level level)
+{
+    uint64_t now_ms = io_now_ms(lane->loop);
+    if (now_ms - lane->lines[kind].since_ms >= 1000) {
+        lane->lines[kind].since_ms = now_ms;
+        lane->lines[kind].count = 0;
+    }
+    return lane->lines[kind].count++ < LANE_LINES_MAX ? level : LOG_DEBUG;
+}
 
 #endif

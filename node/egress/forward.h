@@ -8,7 +8,6 @@
 static inline bool forward_drops(const struct http_head *head, const struct http_field *f)
 {
     switch (f->id) {
-    case HTTP_OTHER: return head->field_count > 0 && http_is_hop_by_hop(head, f);
     case HTTP_HOST:
     case HTTP_CONTENT_LENGTH:
     case HTTP_EXPECT:

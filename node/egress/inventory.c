@@ -40,9 +40,10 @@ static void add(struct reader *r, const cJSON *entry, struct bytes name)
     const cJSON *meta = cJSON_GetObjectItemCaseSensitive(entry, "meta");
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(entry, "status");
     struct bytes loaded = text_of(status, "value");
+    struct bytes owner = text_of(entry, "owned_by");
     struct facts_model m = {
         .name = arena_copy(r->arena, name),
-        .owned_by = arena_copy(r->arena, text_of(entry, "owned_by")),
+        .owned_by = arena_copy(r->arena, owner.size <= FACTS_MODEL_NAME_MAX ? owner : BYTES("")),
         .created = number_of(entry, "created", 0),
         .loaded = loaded.size == 0 || bytes_equal(loaded, BYTES("loaded")),
         .context = number_of(entry, "max_model_len",

@@ -12,7 +12,7 @@ struct inventory {
     bool is_llamacpp; /* an owner or a meta field only llama.cpp has */
 };
 
-/* Body of GET /v1/models. PROTOCOL: not the OpenAI shape. Names beyond bounds are left out;
+/* Body of GET /v1/models. PROTOCOL: not the OpenAI shape. Texts beyond bounds are left out;
  * llama.cpp's aliases become models of their own. slots is -1 when not known. */
 MUST_CHECK enum err inventory_parse_models(struct bytes body, int64_t slots, struct arena *arena,
                                            struct inventory *ret_inventory);

@@ -145,8 +145,8 @@ static void take_receipts(struct exchange *x, const struct http_head *trailers)
     if (http_octets_unpack(field->value, wire) != ERR_OK ||
         receipt_chain_decode(buf_bytes(wire), entries, &count) != ERR_OK || count == 0 ||
         !crypto_equal(entries[0].signer, p->key, CRYPTO_PUBLIC_SIZE)) {
-        LOG(x->lane->log, LOG_WARN, "receipts_bad", LOG_STR("id", x->request_id),
-            LOG_STR("peer", p->name));
+        LOG(x->lane->log, lane_level(x->lane, LANE_LINES_PEERS, LOG_WARN), "receipts_bad",
+            LOG_STR("id", x->request_id), LOG_STR("peer", p->name));
         return;
     }
     struct bytes below = arena_copy(&x->arena, buf_bytes(wire));
@@ -314,7 +314,9 @@ enum err peer_call_start(struct exchange *x, struct peer *p)
     memcpy(e.body_hash, exchange_body_hash(x), CRYPTO_HASH_SIZE);
     struct buf record = {
         .data = call->record, .capacity = sizeof call->record, .size_max = sizeof call->record};
-    TRY(envelope_encode(&e, &record));
+    enum err encoded = envelope_encode(&e, &record);
+    if (encoded != ERR_OK) /* of what it holds, only the target may be that long */
+        return encoded == ERR_LIMIT ? ERR_URI_TOO_LONG : encoded;
     call->record_size = record.size;
     p->inflight++;
     x->call_ops = &call_ops;

@@ -341,8 +341,3 @@ const uint8_t *exchange_body_hash(struct exchange *x)
     x->has_body_hash = true;
     return x->body_hash;
 }
-
-bool exchange_is_stream(const struct exchange *x)
-{
-    return x->scan.stream_kind == SCAN_TRUE;
-}

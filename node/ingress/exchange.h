@@ -7,7 +7,7 @@
  *                          ^                    │
  *                          └── RETRY (before the first byte, bounded by attempts and deadline)
  *
- * Memory: one exchange from a pool (EXCHANGE_SIZE_MAX), its arena, its body's segments, and at most
+ * Memory: one exchange from a pool, its arena, its body's segments, and at most
  * limits.window + one read of unsent answer. Everything goes in exchange_release. */
 #ifndef NODE_INGRESS_EXCHANGE_H
 #define NODE_INGRESS_EXCHANGE_H
@@ -161,6 +161,5 @@ void exchange_account(struct exchange *x, enum err failure);
 struct bytes exchange_model(const struct exchange *x);
 uint64_t exchange_remaining_ms(const struct exchange *x);
 const uint8_t *exchange_body_hash(struct exchange *x);
-bool exchange_is_stream(const struct exchange *x);
 
 #endif

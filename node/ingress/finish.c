@@ -24,7 +24,7 @@ static void count(struct exchange *x, enum err failure)
         metrics_observe(&m->first_byte, x->first_byte_us - x->started_us);
     /* What clients do wrong is counted, not logged: they could fill the disk. */
     bool is_ours = failure != ERR_OK && err_class(failure) != ERR_CLASS_REJECT;
-    enum log_level level = is_ours ? LOG_INFO : LOG_DEBUG;
+    enum log_level level = is_ours ? lane_level(x->lane, LANE_LINES_REQUESTS, LOG_INFO) : LOG_DEBUG;
     if (x->lane->log->level <= level)
         LOG(x->lane->log, level, "request", LOG_STR("id", x->request_id), LOG_UINT("hop", x->hop),
             LOG_STR("path", x->endpoint->path), LOG_UINT("status", x->status),

@@ -197,7 +197,8 @@ static void sink_abort(struct exchange *x, enum err reason)
     struct http_conn *conn = conn_of(x);
     conn->keep_alive = false;
     conn->x = NULL;
-    if (!conn->is_sse) { /* a missing end is the sign */
+    /* A missing end is the sign; where a length was announced, an event would fill it up. */
+    if (!conn->is_sse || conn->owed >= 0) {
         http_sink_flush(&conn->flush);
         http_conn_destroy_gracefully(conn);
         return;

@@ -34,12 +34,22 @@ static struct peer_conn *of_exchange(const struct exchange *x)
 
 /* --- the answer */
 
-static bool drops(const struct http_head *answer, const struct http_field *f)
+/* Ours to write. A reason says that nobody executed the request, and would send it elsewhere: an
+ * engine's answer cannot bring one. */
+static bool drops(const struct exchange *x, const struct http_head *answer,
+                  const struct http_field *f)
 {
-    return f->id == HTTP_CONTENT_LENGTH || f->id == HTTP_GRAPEVINE_NODE ||
-           f->id == HTTP_GRAPEVINE_PATH || f->id == HTTP_GRAPEVINE_LOAD ||
-           f->id == HTTP_GRAPEVINE_RECEIPTS || f->id == HTTP_GRAPEVINE_ENVELOPE ||
-           http_is_hop_by_hop(answer, f);
+    switch (f->id) {
+    case HTTP_CONTENT_LENGTH:
+    case HTTP_GRAPEVINE_ENVELOPE:
+    case HTTP_GRAPEVINE_EPOCH:
+    case HTTP_GRAPEVINE_LOAD:
+    case HTTP_GRAPEVINE_NODE:
+    case HTTP_GRAPEVINE_PATH:
+    case HTTP_GRAPEVINE_RECEIPTS: return true;
+    case HTTP_GRAPEVINE_REASON: return x->executor != NULL;
+    default: return http_is_hop_by_hop(answer, f);
+    }
 }
 
 /* HTTP/2 names are lower case; engines write them as they like. */
@@ -110,7 +120,7 @@ static void sink_begin(struct exchange *x, const struct http_head *answer)
     facts_load_to_text(&load, load_text);
     for (size_t i = 0; i < answer->field_count; i++) {
         const struct http_field *f = &answer->fields[i];
-        if (!drops(answer, f) && lower(&x->arena, f, &fields[n].name)) {
+        if (!drops(x, answer, f) && lower(&x->arena, f, &fields[n].name)) {
             fields[n].id = f->id;
             fields[n++].value = f->value;
         }
@@ -322,8 +332,8 @@ enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *
     *ret_stream = &pc->stream;
     e = admit(pc->x, peer, head);
     if (e != ERR_OK) {
-        LOG(lane->log, LOG_WARN, "forward_refused", LOG_STR("peer", peer->name),
-            LOG_STR("id", pc->x->request_id), LOG_ERR(e));
+        LOG(lane->log, lane_level(lane, LANE_LINES_PEERS, LOG_WARN), "forward_refused",
+            LOG_STR("peer", peer->name), LOG_STR("id", pc->x->request_id), LOG_ERR(e));
         exchange_fail(pc->x, e, NULL);
     }
     if (ended)

@@ -139,8 +139,8 @@ void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry
     x->lane->metrics.failures[reason]++;
     if (retry_after_ms > x->retry_after_ms)
         x->retry_after_ms = retry_after_ms;
-    LOG(x->lane->log, LOG_INFO, "attempt_failed", LOG_STR("id", x->request_id),
-        LOG_UINT("attempt", x->attempts),
+    LOG(x->lane->log, lane_level(x->lane, LANE_LINES_ATTEMPTS, LOG_INFO), "attempt_failed",
+        LOG_STR("id", x->request_id), LOG_UINT("attempt", x->attempts),
         LOG_STR("backend",
                 x->choice.candidate.backend ? x->choice.candidate.backend->cfg.name : ""),
         LOG_STR("peer", x->choice.candidate.peer ? x->choice.candidate.peer->name : ""),

@@ -41,6 +41,8 @@ struct mesh {
     uint64_t facts_pushed_ms;
     uint64_t stalled_ms; /* when this process noticed that it had been paused; 0: never */
     uint64_t refusal_logged_ms;
+    uint64_t farewells_ms; /* since when they are counted */
+    uint32_t farewells;    /* told to strangers */
     struct mesh_counts counts;
 };
 

@@ -53,6 +53,53 @@ static bool facts_fit(const struct facts *f)
     return true;
 }
 
+/* --- what does not fit is left out */
+
+/* Tags, lengths and numbers of wire.proto at their largest. */
+#define MODEL_OVERHEAD 48
+#define BACKEND_OVERHEAD 32
+#define OWN_SIZE_MAX 1024
+
+static size_t backend_size(const struct facts_backend *b)
+{
+    return BACKEND_OVERHEAD + b->name.size + b->kind.size;
+}
+
+static size_t model_size(const struct facts_model *m)
+{
+    return MODEL_OVERHEAD + m->name.size + m->version.size + m->owned_by.size;
+}
+
+static size_t models_that_fit(const struct facts_backend *b, size_t *room, size_t *models_left)
+{
+    size_t n = 0;
+    for (; n<b->model_count && * models_left> 0 && model_size(&b->models[n]) <= *room; n++) {
+        *room -= model_size(&b->models[n]);
+        --*models_left;
+    }
+    return n;
+}
+
+void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKENDS_MAX],
+               struct facts *ret_facts)
+{
+    size_t models_left = FACTS_MODELS_MAX;
+    size_t room = FACTS_WIRE_MAX - OWN_SIZE_MAX;
+    CHECK(f->backend_count <= FACTS_BACKENDS_MAX);
+    for (size_t i = 0; i < f->backend_count; i++) {
+        size_t size = backend_size(&f->backends[i]);
+        room -= size < room ? size : room;
+    }
+    for (size_t i = 0; i < f->backend_count; i++) {
+        backends[i] = f->backends[i];
+        backends[i].model_count = models_that_fit(&f->backends[i], &room, &models_left);
+    }
+    *ret_facts = *f;
+    ret_facts->backends = backends;
+}
+
+/* --- bytes */
+
 enum err facts_encode(const struct facts *f, struct buf *wire)
 {
     return facts_fit(f) ? mesh_wire_facts_encode(f, wire) : ERR_LIMIT;
@@ -68,6 +115,28 @@ enum err facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_
         return ERR_INVALID;
     *ret_facts = f;
     return ERR_OK;
+}
+
+static bool backends_offer_the_same(const struct facts_backend *a, const struct facts_backend *b)
+{
+    if (a->state != b->state || a->model_count != b->model_count)
+        return false;
+    for (size_t i = 0; i < a->model_count; i++) {
+        if (!bytes_equal(a->models[i].name, b->models[i].name))
+            return false;
+    }
+    return true;
+}
+
+bool facts_offer_the_same(const struct facts *a, const struct facts *b)
+{
+    if (a->backend_count != b->backend_count)
+        return false;
+    for (size_t i = 0; i < a->backend_count; i++) {
+        if (!backends_offer_the_same(&a->backends[i], &b->backends[i]))
+            return false;
+    }
+    return true;
 }
 
 /* --- load as text */

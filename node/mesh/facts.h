@@ -67,10 +67,18 @@ struct facts {
     size_t backend_count;
 };
 
+/* Leaves out the last models when there are more than FACTS_MODELS_MAX, or than FACTS_WIRE_MAX
+ * holds: fewer are served, rather than nothing said. *ret_facts borrows `backends` and what f
+ * borrows. */
+void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKENDS_MAX],
+               struct facts *ret_facts);
 /* Deterministic protobuf. LIMIT. */
 MUST_CHECK enum err facts_encode(const struct facts *f, struct buf *wire);
 /* Everything is copied into the arena. INVALID, LIMIT. */
 MUST_CHECK enum err facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_facts);
+
+/* The same backends in the same states with the same models: as far as routing goes. */
+bool facts_offer_the_same(const struct facts *a, const struct facts *b);
 
 /* "inflight/queued/capacity" in decimal, the value of grapevine-load. */
 void facts_load_to_text(const struct facts_load *l, char ret_text[40]);

@@ -122,8 +122,11 @@ static void tell(struct link *l)
 
 static enum err encode(struct mesh *m)
 {
+    struct facts_backend backends[FACTS_BACKENDS_MAX];
+    struct facts said;
     buf_clear(&m->facts_wire);
-    return facts_encode(m->ops->facts(m->owner), &m->facts_wire);
+    facts_cut(m->ops->facts(m->owner), backends, &said);
+    return facts_encode(&said, &m->facts_wire);
 }
 
 static void on_timer(struct io_timer *timer)

@@ -116,8 +116,10 @@ static void make_room(struct mesh *m)
         oldest = oldest ? oldest : l;
         count++;
     }
-    if (count >= LINK_UNFINISHED_MAX)
-        link_end(oldest, ERR_LIMIT);
+    if (count < LINK_UNFINISHED_MAX)
+        return;
+    oldest->is_mute = true; /* a socket that lingers would be the next heap of garbage */
+    link_end(oldest, ERR_LIMIT);
 }
 
 void link_accept(struct mesh *m, struct io_stream *stream)
@@ -249,9 +251,25 @@ static void log_end(struct link *l, enum err reason, bool was_open)
         log_refused(l, reason, addr);
 }
 
+/* Whoever was never linked is told why at most LINK_UNFINISHED_MAX times in the while that a socket
+ * lingers for it: else strangers could hold every descriptor there is. */
+static bool is_worth_a_word(struct link *l)
+{
+    struct mesh *m = l->mesh;
+    uint64_t now_ms = mesh_now_ms(m);
+    if (!l->handshake || l->dialled)
+        return true;
+    if (now_ms - m->farewells_ms >= LINK_LINGER_MS) {
+        m->farewells_ms = now_ms;
+        m->farewells = 0;
+    }
+    return m->farewells++ < LINK_UNFINISHED_MAX;
+}
+
 static void end_stream(struct link *l, enum err reason)
 {
-    if (!l->is_mute && l->state != LINK_CONNECTING && reason != ERR_TIMEOUT) {
+    bool can_tell = !l->is_mute && l->state != LINK_CONNECTING && reason != ERR_TIMEOUT;
+    if (can_tell && is_worth_a_word(l)) {
         link_out_goodbye(l, reason);
         io_stream_close_gracefully(l->stream, LINK_LINGER_MS);
     } else {

@@ -91,7 +91,8 @@ struct mesh_ops {
                            struct mesh_stream **ret_stream);
     /* Our own facts, now; borrowed until the next call. */
     const struct facts *(*facts)(void *owner);
-    /* A peer's state, facts or load changed in a way that may matter for routing. May be NULL. */
+    /* A peer's state changed, or what it offers. Not its load, which comes with every answer and is
+     * read from the peer when it is needed. May be NULL. */
     void (*on_peer)(void *owner, struct peer *peer);
 };
 

@@ -275,21 +275,20 @@ enum err peer_facts(struct peer *p, struct bytes wire)
         slot->facts_bad_logged = true;
         return e;
     }
+    bool is_news = !p->facts || !facts_offer_the_same(p->facts, &slot->facts[slot->newest]);
     p->facts = &slot->facts[slot->newest];
     p->facts_ms = mesh_now_ms(m);
     p->load = p->facts->load;
     p->load_ms = p->facts_ms;
     p->draining = p->facts->draining || (p->link && p->link->goaway);
     peer_refresh(p);
-    peer_changed(p);
+    if (is_news)
+        peer_changed(p);
     return ERR_OK;
 }
 
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load)
 {
-    bool is_same = memcmp(&p->load, load, sizeof(*load)) == 0;
     p->load = *load;
     p->load_ms = mesh_now_ms(m);
-    if (!is_same)
-        peer_changed(p);
 }

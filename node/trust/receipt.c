@@ -134,6 +134,8 @@ static enum err check_same_request(const struct receipt *first, const struct rec
         return fail(ERR_INVALID, "the hops are about different requests", ret_detail);
     if (memcmp(first->request_hash, r->request_hash, CRYPTO_HASH_SIZE) != 0)
         return fail(ERR_INVALID, "the request's body differs between hops", ret_detail);
+    if (memcmp(first->answer_hash, r->answer_hash, CRYPTO_HASH_SIZE) != 0)
+        return fail(ERR_INVALID, "the answer's body differs between hops", ret_detail);
     return ERR_OK;
 }
 

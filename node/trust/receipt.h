@@ -69,8 +69,8 @@ MUST_CHECK enum err receipt_chain_decode(struct bytes wire, struct receipt_entry
 
 /* Full offline check of a chain whose entries carry certificates: certificates up to `root` (at
  * the time of the receipt), signatures, links between hops, same request id and mesh, hop
- * numbers and roles in order, request hash equal along the chain. *ret_detail: English, what
- * failed; untouched on success. */
+ * numbers and roles in order, both hashes equal along the chain (answers pass byte-exact).
+ * *ret_detail: English, what failed; untouched on success. */
 MUST_CHECK enum err receipt_chain_verify(const struct receipt_entry *entries, size_t count,
                                          const uint8_t root[CRYPTO_PUBLIC_SIZE],
                                          const char **ret_detail);

@@ -205,6 +205,27 @@ static void a_load_report_is_kept_with_its_time(void **state)
     assert_int_equal(p->load_ms, io_now_ms(a->loop));
 }
 
+/* Else routing would build its index anew with every answer, and once a second for every peer. */
+static void news_is_what_a_peer_offers_not_its_load(void **state)
+{
+    static const struct facts_model model = {.name = BYTES("m")};
+    static const struct facts_backend backend = {
+        .name = BYTES("b"), .kind = BYTES("openai"), .models = &model, .model_count = 1};
+    struct facts_load load = {9, 8, 7};
+    world_link(&w);
+    world_run(&w, 2 * SECOND);
+    size_t before = a->peer_changes;
+    mesh_peer_load(a->mesh, node_peer(a, b), &load);
+    b->facts.load.inflight = 77;
+    world_run(&w, 3 * SECOND);
+    assert_int_equal(node_peer(a, b)->facts->load.inflight, 77);
+    assert_int_equal(a->peer_changes, before);
+    b->facts.backends = &backend;
+    b->facts.backend_count = 1;
+    world_run(&w, 3 * SECOND);
+    assert_int_equal(a->peer_changes, before + 1);
+}
+
 static void pings_measure_the_round_trip(void **state)
 {
     struct sim_link slow;
@@ -313,6 +334,7 @@ int main(void)
         TEST(a_sharp_change_is_told_at_once_but_not_too_often),
         TEST(facts_beyond_the_certificate_are_refused_counted_and_said_once),
         TEST(a_load_report_is_kept_with_its_time),
+        TEST(news_is_what_a_peer_offers_not_its_load),
         TEST(pings_measure_the_round_trip),
         TEST(keys_change_by_bytes_in_the_middle_of_a_stream),
         TEST(keys_change_by_time_on_an_idle_link),

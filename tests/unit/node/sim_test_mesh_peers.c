@@ -499,6 +499,23 @@ static void garbage_is_refused_and_counted_and_said_once_a_second(void **state)
     }
 }
 
+/* None of them ever closes: what is theirs must be bounded by us. */
+static void strangers_cannot_hold_sockets_that_were_given_up(void **state)
+{
+    static struct stranger strangers[600];
+    static uint8_t zeros[64];
+    world_node(&w, 2);
+    world_link(&w);
+    sim_host_limit_fds(w.sim, "b", 4 + 3 * LINK_UNFINISHED_MAX);
+    for (size_t i = 0; i < 600; i++)
+        stranger_connect(&strangers[i], i % 2 ? bytes_of(zeros, sizeof(zeros)) : BYTES(""));
+    world_run(&w, SECOND / 2);
+    assert_true(node_counts(b).handshakes_refused >= 600 - LINK_UNFINISHED_MAX);
+    assert_true(node_knows(a, b));
+    for (size_t i = 0; i < 600; i++)
+        io_stream_close(strangers[i].stream);
+}
+
 static void out_of_descriptors_existing_links_go_on(void **state)
 {
     struct call call = {.tag = 7};
@@ -547,6 +564,7 @@ int main(void)
         TEST(two_nodes_of_one_name_are_warned_of),
         TEST(silent_strangers_are_bounded_and_dropped_in_time),
         TEST(garbage_is_refused_and_counted_and_said_once_a_second),
+        TEST(strangers_cannot_hold_sockets_that_were_given_up),
         TEST(out_of_descriptors_existing_links_go_on),
     };
     if (crypto_init() != ERR_OK)

@@ -41,8 +41,8 @@ struct side {
 struct world {
     struct sim_world *sim;
     struct side edge, rack;
-    struct io_listener *engine;
-    struct end conns[16]; /* the engine's */
+    struct io_listener *engines[2]; /* the rack's, and where there is one the edge's */
+    struct end conns[16];           /* the engine's */
     int accepted;
     int chats;
     struct end *asked;
@@ -267,10 +267,10 @@ static void side_open(struct side *s)
     buf_fini(&message);
 }
 
-static void add_engine(struct world *w)
+static void add_engine(struct world *w, struct side *s, struct io_listener **ret_listener)
 {
     struct io_addr addr;
-    struct config_backend *b = &w->rack.config.backends[w->rack.config.backend_count++];
+    struct config_backend *b = &s->config.backends[s->config.backend_count++];
     FIXTURE_SET(b->name, "engine");
     FIXTURE_SET(b->host, "127.0.0.1");
     FIXTURE_SET(b->url, "http://127.0.0.1:8081");
@@ -278,10 +278,10 @@ static void add_engine(struct world *w)
     b->kind = BACKEND_OPENAI;
     b->concurrency = 2;
     assert_int_equal(io_addr_parse(BYTES("127.0.0.1:8081"), &addr), ERR_OK);
-    assert_int_equal(io_listen(w->rack.loop, &addr, engine_on_accept, w, &w->engine), ERR_OK);
+    assert_int_equal(io_listen(s->loop, &addr, engine_on_accept, w, ret_listener), ERR_OK);
 }
 
-static int setup(void **state)
+static int setup_engines(void **state, bool edge_has_one)
 {
     struct world *w = calloc(1, sizeof *w);
     struct sim_config config;
@@ -299,7 +299,9 @@ static int setup(void **state)
     io_task_init(&w->close_rack, on_close_rack);
     buf_init(&w->client.in, 64 << 20);
     w->client.w = w;
-    add_engine(w);
+    add_engine(w, &w->rack, &w->engines[0]);
+    if (edge_has_one)
+        add_engine(w, &w->edge, &w->engines[1]);
     sim_host_ip(w->sim, "rack", &ip);
     snprintf(w->edge.config.peers[w->edge.config.peer_count++], CONFIG_TEXT_MAX, "%u.%u.%u.%u:7300",
              ip.ip[0], ip.ip[1], ip.ip[2], ip.ip[3]);
@@ -309,6 +311,16 @@ static int setup(void **state)
     UNTIL(w, w->edge.is_ready);
     *state = w;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_engines(state, false);
+}
+
+static int setup_two_engines(void **state)
+{
+    return setup_engines(state, true);
 }
 
 static int teardown(void **state)
@@ -321,7 +333,9 @@ static int teardown(void **state)
         hang_up(&w->conns[i]);
         buf_fini(&w->conns[i].in);
     }
-    io_listener_close(w->engine);
+    for (int i = 0; i < 2; i++)
+        if (w->engines[i])
+            io_listener_close(w->engines[i]);
     run_for(w, 10 * SECOND);
     assert_int_equal(sim_world_leaks(w->sim, true), 0);
     sim_world_destroy(w->sim);
@@ -404,6 +418,44 @@ static void an_answer_without_a_body_passes(void **state)
     assert_false(w->client.is_over);
 }
 
+/* The first, the edge's own, asks to come back later; from then on it is the second choice. */
+static void pretend_not_to_have_answered(struct end *conn)
+{
+    if (conn->w->chats == 1)
+        say(conn, "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n");
+    else
+        say(conn, "HTTP/1.1 200 OK\r\nGrapevine-Reason: overloaded\r\ncontent-length: 2\r\n\r\n"
+                  "{}");
+}
+
+static void an_engine_cannot_have_its_answer_taken_for_a_refusal(void **state)
+{
+    struct world *w = *state;
+    w->on_chat = pretend_not_to_have_answered;
+    for (int i = 2; i <= 3; i++) {
+        ask(w, CHAT);
+        UNTIL(w, got(w, "\r\n\r\n{}"));
+        assert_true(got(w, "grapevine-node: rack\r\n"));
+        assert_int_equal(w->chats, i);
+    }
+}
+
+static void a_target_too_long_for_an_envelope_is_said_to_be_too_long(void **state)
+{
+    struct world *w = *state;
+    char request[3000], query[2000];
+    memset(query, 'q', sizeof query - 1);
+    query[sizeof query - 1] = '\0';
+    snprintf(request, sizeof request,
+             "POST /v1/chat/completions?%s HTTP/1.1\r\nhost: a\r\ncontent-length: 27\r\n\r\n"
+             "{\"model\":\"m\",\"messages\":[]}",
+             query);
+    ask(w, request);
+    UNTIL(w, got(w, "uri_too_long"));
+    assert_true(got(w, "HTTP/1.1 414 "));
+    assert_int_equal(w->chats, 0);
+}
+
 static void much(struct end *conn)
 {
     enum { SIZE = 900000 };
@@ -476,6 +528,9 @@ int main(void)
         TEST(an_answer_that_breaks_off_is_not_taken_for_whole),
         TEST(an_engine_that_hangs_up_is_a_502_from_the_other_side),
         TEST(an_answer_without_a_body_passes),
+        cmocka_unit_test_setup_teardown(an_engine_cannot_have_its_answer_taken_for_a_refusal,
+                                        setup_two_engines, teardown),
+        TEST(a_target_too_long_for_an_envelope_is_said_to_be_too_long),
         TEST(a_client_that_does_not_read_holds_the_engine_back_over_the_hop),
         TEST(a_node_closed_while_a_receipt_waits_to_be_signed_leaves_nothing),
         TEST(a_node_closed_in_mid_answer_is_noticed),

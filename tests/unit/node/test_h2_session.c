@@ -211,6 +211,31 @@ static void requests_beyond_the_peers_maximum_are_told_apart(void **state)
     assert_non_null(pair_request(p, &get, true));
 }
 
+/* Both halves ended for the client, while the server still has to say that it reset them. */
+static void streams_that_a_server_resets_leave_room_for_as_many(void **state)
+{
+    struct pair *p = (struct pair *)*state;
+    bool moved;
+    for (uint32_t i = 0; i < cfg.streams_max; i++)
+        assert_non_null(pair_request(p, &post, false));
+    assert_int_equal(pair_pump(p), ERR_OK);
+    for (uint32_t i = 0; i < cfg.streams_max; i++)
+        assert_int_equal(h2_respond(p->server.streams[i].s, &ok, true), ERR_OK);
+    assert_int_equal(pair_pump(p), ERR_OK);
+    for (uint32_t i = 0; i < cfg.streams_max; i++) {
+        pair_cancel(&p->server.streams[i]);
+        assert_int_equal(h2_end(p->client.streams[i].s, NULL), ERR_OK);
+    }
+    for (moved = true; moved;)
+        assert_int_equal(pair_move(&p->client, &p->server, &moved), ERR_OK);
+    for (uint32_t i = 0; i < cfg.streams_max; i++)
+        assert_non_null(pair_request(p, &get, true));
+    for (moved = true; moved;)
+        assert_int_equal(pair_move(&p->client, &p->server, &moved), ERR_OK);
+    assert_int_equal(p->server.count, 2 * cfg.streams_max);
+    assert_int_equal(pair_pump(p), ERR_OK);
+}
+
 static void a_refused_request_is_safe_to_retry(void **state)
 {
     struct pair *p = (struct pair *)*state;
@@ -466,6 +491,7 @@ int main(void)
         WITH_PAIR(credit_of_a_cancelled_stream_returns_to_the_connection),
         WITH_PAIR(the_send_queue_is_bounded),
         WITH_PAIR(requests_beyond_the_peers_maximum_are_told_apart),
+        WITH_PAIR(streams_that_a_server_resets_leave_room_for_as_many),
         WITH_PAIR(a_refused_request_is_safe_to_retry),
         WITH_PAIR(a_client_that_cancels_is_seen_by_the_server),
         WITH_PAIR(a_request_cancelled_before_it_was_sent_never_arrives),

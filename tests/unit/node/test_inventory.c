@@ -53,6 +53,17 @@ static void llama_cpp_is_recognised_with_its_context_and_slots(void **state)
     assert_true(inv.models[0].loaded);
 }
 
+static void an_owner_too_long_to_be_passed_on_is_left_out(void **state)
+{
+    char text[400], owner[FACTS_MODEL_NAME_MAX + 2];
+    memset(owner, 'o', sizeof owner - 1);
+    owner[sizeof owner - 1] = '\0';
+    snprintf(text, sizeof text, "{\"data\":[{\"id\":\"m\",\"owned_by\":\"%s\"}]}", owner);
+    assert_int_equal(parse(text, 4), ERR_OK);
+    assert_int_equal(inv.count, 1);
+    assert_int_equal(inv.models[0].owned_by.size, 0);
+}
+
 static void a_running_context_counts_before_the_trained_one(void **state)
 {
     assert_int_equal(parse("{\"data\":[{\"id\":\"a\",\"meta\":{\"n_ctx_train\":9,\"n_ctx\":5}},"
@@ -179,6 +190,7 @@ int main(void)
         TEST(what_is_not_the_openai_shape_is_refused),
         TEST(odd_entries_are_left_out_and_odd_numbers_are_not_known),
         TEST(names_beyond_the_bound_are_left_out),
+        TEST(an_owner_too_long_to_be_passed_on_is_left_out),
         TEST(more_models_than_facts_can_carry_are_cut),
         TEST(without_room_in_the_arena_nothing_is_said),
         TEST(slots_are_counted),

@@ -204,6 +204,58 @@ static void facts_that_would_not_fit_the_wire_are_not_said(void **state)
     arena_fini(&arena);
 }
 
+/* Two backends with all the models that there may be, of any sizes: the first come whole. */
+static void what_does_not_fit_is_cut_and_the_rest_is_said(void **state)
+{
+    static struct facts_model models[FACTS_MODELS_MAX];
+    static const uint8_t name[FACTS_MODEL_NAME_MAX] = {'x'};
+    for (size_t size = 1; size <= FACTS_MODEL_NAME_MAX; size++) {
+        struct facts_backend backends[FACTS_BACKENDS_MAX];
+        struct sample s;
+        struct arena arena;
+        struct facts cut, f;
+        struct bytes text = bytes_of(name, size);
+        init(&s);
+        for (size_t i = 0; i < FACTS_MODELS_MAX; i++)
+            models[i] = (struct facts_model){.name = text,
+                                             .version = text,
+                                             .owned_by = text,
+                                             .created = INT64_MAX,
+                                             .loaded = true,
+                                             .context = INT64_MAX,
+                                             .slots = INT64_MAX};
+        for (size_t i = 0; i < 2; i++) {
+            s.backends[i].models = models;
+            s.backends[i].model_count = FACTS_MODELS_MAX;
+        }
+        facts_cut(&s.facts, backends, &cut);
+        arena_init(&arena, 1 << 20);
+        assert_int_equal(round_trip(&cut, &arena, &f), ERR_OK);
+        size_t most = (FACTS_WIRE_MAX - 2048) / (3 * size + 48);
+        assert_true(f.backends[0].model_count + f.backends[1].model_count >=
+                    (most < FACTS_MODELS_MAX ? most : FACTS_MODELS_MAX));
+        assert_int_equal(f.backend_count, 2);
+        arena_fini(&arena);
+    }
+}
+
+static void what_fits_is_not_cut(void **state)
+{
+    struct facts_backend backends[FACTS_BACKENDS_MAX];
+    struct sample s;
+    struct facts cut;
+    init(&s);
+    facts_cut(&s.facts, backends, &cut);
+    assert_int_equal(cut.backends[0].model_count, 2);
+    assert_int_equal(cut.backends[1].model_count, 1);
+    assert_true(facts_offer_the_same(&s.facts, &cut));
+    backends[1].state = FACTS_BACKEND_UP;
+    assert_false(facts_offer_the_same(&s.facts, &cut));
+    backends[1].state = FACTS_BACKEND_DOWN;
+    backends[0].model_count--;
+    assert_false(facts_offer_the_same(&s.facts, &cut));
+}
+
 /* Field numbers and wire types as in wire.proto. */
 static void misshapen_facts_are_not_believed(void **state)
 {
@@ -301,6 +353,8 @@ int main(void)
         cmocka_unit_test(a_node_without_backends_has_facts_too),
         cmocka_unit_test(more_than_the_limits_is_not_said),
         cmocka_unit_test(facts_that_would_not_fit_the_wire_are_not_said),
+        cmocka_unit_test(what_does_not_fit_is_cut_and_the_rest_is_said),
+        cmocka_unit_test(what_fits_is_not_cut),
         cmocka_unit_test(misshapen_facts_are_not_believed),
         cmocka_unit_test(a_flood_of_empty_elements_is_refused_within_bounds),
         cmocka_unit_test(load_as_text_comes_back),

@@ -269,6 +269,11 @@ static void a_body_that_changed_on_the_way_is_noticed(void **state)
     chain.receipts[2].request_hash[5] ^= 1;
     fixture_receipts_sign(&chain);
     assert_int_equal(verify(chain.entries, 3), ERR_INVALID);
+
+    make(3, &chain); /* and on the way back */
+    chain.receipts[1].answer_hash[5] ^= 1;
+    fixture_receipts_sign(&chain);
+    assert_int_equal(verify(chain.entries, 3), ERR_INVALID);
 }
 
 static void wrong_numbers_roles_and_links_are_refused_though_well_signed(void **state)
