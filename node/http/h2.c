@@ -7,6 +7,11 @@
 #define RESET_BURST 16384 /* streams a peer may reset at once, and then per second */
 #define RESETS_PER_S 8192
 
+/* A stream that we reset counts for nghttp2 until its RST_STREAM is out, while for a peer that had
+ * ended its half it may be over already: opening the next one then would break the session. So
+ * nghttp2 is told of twice the streams that either side lets live. */
+#define STREAMS_TOLD 2
+
 enum err h2_err_of(int nghttp2_code)
 {
     switch (nghttp2_code) {
@@ -37,6 +42,8 @@ static enum err new_session(struct h2 *h, nghttp2_session_callbacks *callbacks)
         return ERR_NO_MEMORY;
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    /* Until the peer's SETTINGS come: it is likely to take as many as we do. */
+    nghttp2_option_set_peer_max_concurrent_streams(option, h->cfg.streams_max * STREAMS_TOLD);
 #ifdef GV_NGHTTP2_RESET_LIMIT
     /* A busy peer passes on every client that goes away; only a flood beyond that is abuse. */
     nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESETS_PER_S);
@@ -51,7 +58,7 @@ static enum err submit_settings(struct h2 *h)
 {
     const nghttp2_settings_entry entries[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h->cfg.streams_max},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h->cfg.streams_max * STREAMS_TOLD},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h->cfg.stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h->cfg.head_max},
     };
@@ -75,7 +82,7 @@ enum err h2_create(const struct h2_cfg *cfg, const struct h2_ops *ops, void *own
                    struct h2 **ret_h2)
 {
     if (cfg->stream_window > INT32_MAX || cfg->connection_window > INT32_MAX ||
-        cfg->head_max == 0 || cfg->head_max > UINT32_MAX)
+        cfg->streams_max > INT32_MAX || cfg->head_max == 0 || cfg->head_max > UINT32_MAX)
         return ERR_INVALID;
     struct h2 *h = calloc(1, sizeof *h);
     if (!h)
@@ -181,7 +188,7 @@ bool h2_can_request(const struct h2 *h)
 {
     uint32_t peer_max =
         nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return !h->cfg.server && may_open(h) && h->stream_count < peer_max;
+    return !h->cfg.server && may_open(h) && h->stream_count < peer_max / STREAMS_TOLD;
 }
 
 static enum err check_can_request(const struct h2 *h)

@@ -19,7 +19,7 @@ struct h2_stream;
 
 struct h2_cfg {
     bool server;
-    uint32_t streams_max;       /* concurrent, offered to the peer */
+    uint32_t streams_max;       /* concurrent; more of a peer's are refused */
     uint32_t stream_window;     /* bytes a peer may send per stream before credit returns */
     uint32_t connection_window; /* bytes over all streams */
     size_t head_max;            /* decoded bytes of one header block */

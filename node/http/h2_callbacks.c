@@ -66,7 +66,7 @@ static int take_request(struct h2 *h, const nghttp2_frame *frame)
     int32_t id = frame->hd.stream_id;
     if (head->target.size == 0) /* CONNECT */
         return reset(h, id, NGHTTP2_PROTOCOL_ERROR);
-    if (h->draining)
+    if (h->draining || h->stream_count >= h->cfg.streams_max)
         return reset(h, id, NGHTTP2_REFUSED_STREAM);
     struct h2_stream *s = h2_stream_create(h);
     if (!s)

@@ -1,9 +1,8 @@
-/* HTTP/1.1 parser for both directions, push style. Heads are read by strict code of our own,
- * chunked bodies by the same and by llhttp (strict mode), which must agree: llhttp alone lets a
- * good deal pass. Follows RFC 9112; refuses every ambiguous framing (Content-Length with
- * Transfer-Encoding, two Content-Lengths, two Hosts or none, a transfer coding other than chunked,
- * obs-fold, bare CR or LF in a head, NUL, bad chunk sizes, a CR without LF after a chunk:
- * CVE-2023-30589) because a proxy that guesses is how requests get smuggled.
+/* HTTP/1.1 parser for both directions, push style. llhttp (strict mode) reads every message; what
+ * it is too loose about is checked around it. Follows RFC 9112; refuses every ambiguous framing
+ * (Content-Length with Transfer-Encoding, two Content-Lengths, two Hosts or none, a transfer coding
+ * other than chunked, obs-fold, bare CR or LF in a head or trailer: CVE-2023-30589, NUL, bad chunk
+ * sizes) because a proxy that guesses is how requests get smuggled.
  *
  *   feed ─> on_head ─> on_body* ─> on_end ─> (feed stops here; feed again for the next message)
  *

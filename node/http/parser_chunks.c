@@ -1,163 +1,116 @@
-/* Checks the framing bytes of a chunked body one by one (RFC 9112 section 7.1), because llhttp lets
- * line ends and blanks pass that others read differently. Data bytes are only counted. Extensions
- * and trailers are checked and go no further: llhttp 8.1 refuses some that are in order. */
+/* Leads a chunked body to llhttp, which reads and checks it (RFC 9112 section 7.1), and steps in
+ * where llhttp 8.1 is too loose (line ends and controls in trailers, endless sizes) or refuses what
+ * is in order: chunk extensions, which are checked, bounded and go no further. A chunk and the size
+ * line behind it go to llhttp together. */
 #include "node/http/parser_impl.h"
 
 #define SIZE_DIGITS_MAX 16 /* of 64 bits, leading zeros included */
-
-static bool hex_value(uint8_t byte, unsigned *ret_value)
-{
-    uint8_t lower = byte | 0x20;
-    if (byte >= '0' && byte <= '9')
-        *ret_value = byte - (unsigned)'0';
-    else if (lower >= 'a' && lower <= 'f')
-        *ret_value = lower - (unsigned)'a' + 10;
-    else
-        return false;
-    return true;
-}
+#define CRLF_SIZE 2
 
 static bool is_text(uint8_t byte)
 {
     return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
-static enum err take_size_byte(struct http_parser *p, uint8_t byte)
+static enum err fail_overhead(struct http_parser *p)
 {
-    unsigned digit = 0;
-    if (hex_value(byte, &digit)) {
-        if (++p->chunk_digits > SIZE_DIGITS_MAX)
-            return http_parser_fail_malformed(p, "a chunk size with too many digits");
-        p->remaining = p->remaining << 4 | digit;
-        return p->remaining > INT64_MAX ? http_parser_fail_malformed(p, "a chunk size too large")
-                                        : ERR_OK;
-    }
-    if (p->chunk_digits == 0 || byte != '\r')
-        return http_parser_fail_malformed(p, "a malformed chunk size");
-    p->chunk_state = CHUNK_SIZE_LF;
-    return ERR_OK;
+    return http_parser_fail(p, ERR_HEADER_TOO_LARGE, "chunk extensions and trailers are too large");
 }
 
-/* Extensions and trailers cost the sender little and us a walk: bounded over the whole body. */
-static enum err count_overhead(struct http_parser *p)
+void http_parser_begin_chunks(struct http_parser *p)
 {
-    if (++p->chunk_overhead > p->cfg.head_max)
-        return http_parser_fail(p, ERR_HEADER_TOO_LARGE,
-                                "chunk extensions and trailers are too large");
-    return ERR_OK;
-}
-
-static enum err take_text_byte(struct http_parser *p, uint8_t byte)
-{
-    TRY(count_overhead(p));
-    if (!is_text(byte))
-        return http_parser_fail_malformed(p, "a control byte in a chunk extension or trailer");
-    return ERR_OK;
-}
-
-static enum err take_trailer_value_byte(struct http_parser *p, uint8_t byte)
-{
-    if (byte != '\r')
-        return take_text_byte(p, byte);
-    p->chunk_state = CHUNK_TRAILER_LF;
-    return count_overhead(p);
-}
-
-static enum err take_trailer_name_byte(struct http_parser *p, uint8_t byte)
-{
-    TRY(count_overhead(p));
-    if (p->chunk_state == CHUNK_TRAILER && byte == '\r') {
-        p->chunk_state = CHUNK_END_LF;
-    } else if (p->chunk_state == CHUNK_TRAILER_NAME && byte == ':') {
-        p->chunk_state = CHUNK_TRAILER_VALUE;
-    } else {
-        if (!http_parser_is_token(byte))
-            return http_parser_fail_malformed(p, "a malformed trailer");
-        p->chunk_state = CHUNK_TRAILER_NAME;
-    }
-    return ERR_OK;
-}
-
-static enum err expect_byte(struct http_parser *p, uint8_t byte, uint8_t expected,
-                            enum chunk_state next)
-{
-    if (byte != expected)
-        return http_parser_fail_malformed(p, expected == '\r' ? "a chunk longer than its size"
-                                                              : "a CR without LF in a chunk");
-    p->chunk_state = next;
-    return ERR_OK;
-}
-
-static void begin_size(struct http_parser *p)
-{
-    p->remaining = 0;
+    p->chunk_state = CHUNK_SIZE;
     p->chunk_digits = 0;
+    p->chunk_overhead = 0;
+    p->remaining = 0;
 }
 
-static enum err take_byte(struct http_parser *p, uint8_t byte)
+/* Length of what llhttp is to see of a size line, up to its end or its extension. */
+static size_t size_line(struct http_parser *p, struct bytes data, bool *ret_too_long)
 {
-    switch (p->chunk_state) {
-    case CHUNK_SIZE: return take_size_byte(p, byte);
-    case CHUNK_EXTENSION: return take_text_byte(p, byte);
-    case CHUNK_SIZE_CR: return expect_byte(p, byte, '\r', CHUNK_SIZE_LF);
-    case CHUNK_SIZE_LF:
-        return expect_byte(p, byte, '\n', p->remaining ? CHUNK_DATA : CHUNK_TRAILER);
-    case CHUNK_DATA_CR: return expect_byte(p, byte, '\r', CHUNK_DATA_LF);
-    case CHUNK_DATA_LF: begin_size(p); return expect_byte(p, byte, '\n', CHUNK_SIZE);
-    case CHUNK_TRAILER:
-    case CHUNK_TRAILER_NAME: return take_trailer_name_byte(p, byte);
-    case CHUNK_TRAILER_VALUE: return take_trailer_value_byte(p, byte);
-    case CHUNK_TRAILER_LF: return expect_byte(p, byte, '\n', CHUNK_TRAILER);
-    case CHUNK_END_LF: return expect_byte(p, byte, '\n', CHUNK_END);
-    default: return ERR_INTERNAL;
+    for (size_t i = 0; i < data.size; i++) {
+        uint8_t byte = data.data[i];
+        if (byte == '\n')
+            return i + 1;
+        if (byte == ';' && p->chunk_digits > 0) {
+            p->chunk_state = CHUNK_EXTENSION;
+            return i;
+        }
+        if (byte != '\r' && ++p->chunk_digits > SIZE_DIGITS_MAX) {
+            *ret_too_long = true;
+            return i;
+        }
     }
+    return data.size;
 }
 
-static enum chunk_segment segment_of(enum chunk_state state)
+static enum err begin_chunk(struct http_parser *p, uint64_t size)
 {
-    if (state == CHUNK_DATA)
-        return CHUNK_SEGMENT_DATA;
-    return state == CHUNK_EXTENSION || state >= CHUNK_TRAILER ? CHUNK_SEGMENT_DROPPED
-                                                              : CHUNK_SEGMENT_LINE;
+    p->chunk_digits = 0;
+    if (size > INT64_MAX)
+        return http_parser_fail_malformed(p, "a chunk size too large");
+    if (size > 0) {
+        p->remaining = size + CRLF_SIZE;
+        return ERR_OK;
+    }
+    p->chunk_state = CHUNK_TRAILERS;
+    http_parser_begin_lines(&p->lines);
+    return ERR_OK;
 }
 
-/* Where an extension begins and ends is known by the byte after the segment. */
-static void look_ahead(struct http_parser *p, uint8_t byte)
+static enum err take_chunk(struct http_parser *p, struct bytes data, size_t *ret_used)
 {
-    if (p->chunk_state == CHUNK_SIZE && byte == ';' && p->chunk_digits > 0)
-        p->chunk_state = CHUNK_EXTENSION;
-    else if (p->chunk_state == CHUNK_EXTENSION && byte == '\r')
-        p->chunk_state = CHUNK_SIZE_CR;
-}
-
-static size_t skip_data(struct http_parser *p, size_t size)
-{
+    size_t size = data.size;
+    bool too_long = false;
     if (size > p->remaining)
         size = (size_t)p->remaining;
     p->remaining -= size;
     if (p->remaining == 0)
-        p->chunk_state = CHUNK_DATA_CR;
-    return size;
+        size += size_line(p, bytes_skip(data, size), &too_long);
+    TRY(http_parser_frame(p, bytes_of(data.data, size), ret_used));
+    if (too_long)
+        return http_parser_fail_malformed(p, "a chunk size with too many digits");
+    uint64_t chunk_size = 0;
+    return framing_take_chunk(p->framing, &chunk_size) ? begin_chunk(p, chunk_size) : ERR_OK;
 }
 
-enum err http_parser_chunk_segment(struct http_parser *p, struct bytes data, size_t *ret_used,
-                                   enum chunk_segment *ret_segment)
+static enum err skip_extension(struct http_parser *p, struct bytes data, size_t *ret_used)
 {
-    enum chunk_segment segment = segment_of(p->chunk_state);
-    *ret_segment = segment;
-    *ret_used = 0;
-    if (segment == CHUNK_SEGMENT_DATA) {
-        *ret_used = skip_data(p, data.size);
-        return ERR_OK;
+    for (size_t i = 0; i < data.size; i++) {
+        *ret_used = i;
+        if (data.data[i] == '\r') {
+            p->chunk_state = CHUNK_SIZE;
+            return ERR_OK;
+        }
+        if (++p->chunk_overhead > p->cfg.head_max)
+            return fail_overhead(p);
+        if (!is_text(data.data[i]))
+            return http_parser_fail_malformed(p, "a control byte in a chunk extension");
     }
-    for (size_t i = 0; i < data.size && segment_of(p->chunk_state) == segment; i++) {
-        look_ahead(p, data.data[i]);
-        if (segment_of(p->chunk_state) != segment)
-            break;
-        TRY(take_byte(p, data.data[i]));
-        *ret_used = i + 1;
-        if (p->chunk_state == CHUNK_END)
-            break;
-    }
+    *ret_used = data.size;
     return ERR_OK;
+}
+
+static enum err take_trailers(struct http_parser *p, struct bytes data, size_t *ret_used)
+{
+    size_t room = p->cfg.head_max - p->chunk_overhead;
+    bool cut = data.size > room;
+    struct line_scan scan;
+    http_parser_scan_lines(&p->lines, cut ? bytes_of(data.data, room) : data, &scan);
+    p->chunk_overhead += scan.used;
+    TRY(http_parser_frame(p, bytes_of(data.data, scan.used), ret_used));
+    if (scan.refused)
+        return http_parser_fail_malformed(p, scan.refused);
+    if (scan.complete != framing_is_complete(p->framing) || *ret_used != scan.used)
+        return http_parser_fail_malformed(p, "two readings of the message's end differ");
+    return cut && !scan.complete ? fail_overhead(p) : ERR_OK;
+}
+
+enum err http_parser_take_chunks(struct http_parser *p, struct bytes data, size_t *ret_used)
+{
+    switch (p->chunk_state) {
+    case CHUNK_EXTENSION: return skip_extension(p, data, ret_used);
+    case CHUNK_TRAILERS: return take_trailers(p, data, ret_used);
+    default: return take_chunk(p, data, ret_used);
+    }
 }

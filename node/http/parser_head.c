@@ -1,88 +1,38 @@
-/* From the lines of a head to a struct http_head, by RFC 9112's grammar without its tolerances.
- * Views point into the parser's buf, whose lines all end in CRLF, so that a walk over a token needs
- * no bound. parser_lines.c made sure that the only control bytes in a line are tabs. */
+/* From what llhttp read in a head to a struct http_head: the rules of RFC 9110 and 9112 that llhttp
+ * leaves to its users, and those where it is looser than we can afford (parser.h). Views point into
+ * the parser's buf. */
 #include "node/http/parser_impl.h"
 
-enum { TOKEN = 1, TARGET = 2, HOST = 4 };
+#include <stdlib.h>
 
-/* Later entries win; 0x21 to 0x7e are a target's bytes, except '#' (a fragment is never sent). */
-static const uint8_t byte_classes[256] = {
-    ['!'] = TOKEN | TARGET | HOST,
-    ['"'] = TARGET,
-    ['$'] = TOKEN | TARGET | HOST,
-    ['%'] = TOKEN | TARGET | HOST,
-    ['&'] = TOKEN | TARGET | HOST,
-    ['\''] = TOKEN | TARGET | HOST,
-    ['('] = TARGET | HOST,
-    [')'] = TARGET | HOST,
-    ['*'] = TOKEN | TARGET | HOST,
-    ['+'] = TOKEN | TARGET | HOST,
-    [','] = TARGET,
-    ['-'] = TOKEN | TARGET | HOST,
-    ['.'] = TOKEN | TARGET | HOST,
-    ['/'] = TARGET,
-    ['0' ... '9'] = TOKEN | TARGET | HOST,
-    [':'] = TARGET | HOST,
-    [';'] = TARGET | HOST,
-    ['<'] = TARGET,
-    ['='] = TARGET | HOST,
-    ['>'] = TARGET,
-    ['?'] = TARGET,
-    ['@'] = TARGET,
-    ['A' ... 'Z'] = TOKEN | TARGET | HOST,
-    ['['] = TARGET | HOST,
-    ['\\'] = TARGET,
-    [']'] = TARGET | HOST,
-    ['^'] = TOKEN | TARGET,
-    ['_'] = TOKEN | TARGET | HOST,
-    ['`'] = TOKEN | TARGET,
-    ['a' ... 'z'] = TOKEN | TARGET | HOST,
-    ['{'] = TARGET,
-    ['|'] = TOKEN | TARGET,
-    ['}'] = TARGET,
-    ['~'] = TOKEN | TARGET | HOST,
-    ['#'] = TOKEN,
+/* What RFC 3986 allows in a host, with brackets and the port's colon. */
+static const bool host_bytes[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['.'] = true,
+    ['_'] = true,         ['~'] = true,         ['%'] = true,         ['!'] = true, ['$'] = true,
+    ['&'] = true,         ['\''] = true,        ['('] = true,         [')'] = true, ['*'] = true,
+    ['+'] = true,         [';'] = true,         ['='] = true,         [':'] = true, ['['] = true,
+    [']'] = true,
 };
 
-bool http_parser_is_token(uint8_t byte)
-{
-    return byte_classes[byte] & TOKEN;
-}
-
-/* Length of the run of bytes of a class; some byte after it, at the latest the line's CR, ends
- * it. */
-static size_t run_of(const uint8_t *data, uint8_t class)
-{
-    size_t n = 0;
-    while (byte_classes[data[n]] & class)
-        n++;
-    return n;
-}
-
-static bool all_of(struct bytes text, uint8_t class)
+static bool is_host(struct bytes text)
 {
     for (size_t i = 0; i < text.size; i++)
-        if (!(byte_classes[text.data[i]] & class))
+        if (!host_bytes[text.data[i]])
             return false;
     return true;
 }
 
-static bool is_digit(uint8_t byte)
-{
-    return byte >= '0' && byte <= '9';
-}
+/* --- start line */
 
-/* "HTTP/1.0" or "HTTP/1.1". */
-static enum err read_version(struct http_parser *p, struct bytes text)
+#define VERSION_SIZE (sizeof " HTTP/1.1\r\n" - 1) /* at the end of a request line */
+
+static enum err read_version(struct http_parser *p, const struct framing_start *start)
 {
-    if (text.size != 8 || memcmp(text.data, "HTTP/", 5) != 0 || !is_digit(text.data[5]) ||
-        text.data[6] != '.' || !is_digit(text.data[7]))
-        return http_parser_fail_malformed(p, "the start line has no HTTP version");
-    if (text.data[5] != '1' || text.data[7] > '1')
+    if (start->major != 1 || start->minor > 1)
         return http_parser_fail(
             p, p->cfg.kind == HTTP_PARSE_REQUEST ? ERR_VERSION_NOT_SUPPORTED : ERR_PROTOCOL,
             "only HTTP/1.0 and HTTP/1.1 are understood");
-    p->head.minor_version = text.data[7] - '0';
+    p->head.minor_version = start->minor;
     return ERR_OK;
 }
 
@@ -97,7 +47,7 @@ static enum err read_absolute_target(struct http_parser *p, struct bytes target)
     struct bytes rest = bytes_skip(target, scheme.size);
     size_t slash = bytes_find(rest, '/');
     p->head.host = bytes_of(rest.data, slash);
-    if (slash == 0 || !all_of(p->head.host, HOST))
+    if (slash == 0 || !is_host(p->head.host))
         return http_parser_fail_malformed(p, "the request target names no valid host");
     p->head.target = bytes_skip(rest, slash);
     if (p->head.target.size == 0)
@@ -107,10 +57,11 @@ static enum err read_absolute_target(struct http_parser *p, struct bytes target)
 
 static enum err read_target(struct http_parser *p, struct bytes target)
 {
+    if (bytes_find(target, '#') < target.size)
+        return http_parser_fail_malformed(p, "the request target has a fragment");
     if (target.size > p->cfg.target_max)
         return http_parser_fail(p, ERR_URI_TOO_LONG, "the request target is too long");
     p->head.target = target;
-    p->head.host = (struct bytes){0};
     if (target.data[0] == '/')
         return ERR_OK;
     if (target.size == 1 && target.data[0] == '*') {
@@ -121,71 +72,99 @@ static enum err read_target(struct http_parser *p, struct bytes target)
     return read_absolute_target(p, target);
 }
 
-static enum err read_request_line(struct http_parser *p, struct bytes line)
+/* Nothing but single blanks between the three: llhttp skips any number. */
+static bool is_spaced_once(const struct framing_start *start, size_t line_size)
 {
-    size_t method_size = run_of(line.data, TOKEN);
-    if (method_size == 0 || line.data[method_size] != ' ')
-        return http_parser_fail_malformed(p, "the request line has no method");
-    struct bytes method = bytes_of(line.data, method_size);
-    struct bytes rest = bytes_skip(line, method_size + 1);
-    size_t target_size = run_of(rest.data, TARGET);
-    if (target_size == 0 || rest.data[target_size] != ' ')
-        return http_parser_fail_malformed(p, "the request line has no valid target and version");
-    TRY(read_version(p, bytes_skip(rest, target_size + 1)));
-    if (bytes_equal(method, BYTES("CONNECT")))
+    struct bytes method = start->method, target = start->target;
+    return method.size > 0 && method.data[method.size - 1] != ' ' &&
+           method.size + 1 + target.size + VERSION_SIZE == line_size;
+}
+
+static enum err take_request_line(struct http_parser *p, const struct framing_start *start)
+{
+    if (!is_spaced_once(start, p->start_line_size))
+        return http_parser_fail_malformed(p, "the request line is malformed");
+    TRY(read_version(p, start));
+    if (bytes_equal(start->method, BYTES("CONNECT")))
         return http_parser_fail(p, ERR_UNSUPPORTED, "CONNECT is not supported");
-    p->head.method = http_method_of(method);
-    return read_target(p, bytes_of(rest.data, target_size));
+    p->head.method = http_method_of(start->method);
+    return read_target(p, start->target);
 }
 
-/* "HTTP/1.1 200 OK"; the reason and even the space before it may be missing. */
-static enum err read_status_line(struct http_parser *p, struct bytes line)
+/* "HTTP/1.1 200 OK"; the reason and even the space before it may be missing. llhttp takes a status
+ * of any number of digits. */
+static enum err take_status_line(struct http_parser *p, const struct framing_start *start)
 {
-    const uint8_t *code = bytes_skip(line, 9).data;
-    if (line.size < 12 || line.data[8] != ' ' || !is_digit(code[0]) || !is_digit(code[1]) ||
-        !is_digit(code[2]) || (line.size > 12 && code[3] != ' '))
+    const uint8_t *line = p->buf.data;
+    TRY(read_version(p, start));
+    if (line[8] != ' ' || (line[12] != ' ' && line[12] != '\r'))
         return http_parser_fail_malformed(p, "the status line is malformed");
-    TRY(read_version(p, bytes_of(line.data, 8)));
-    p->head.status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
-    if (p->head.status < 100 || p->head.status > 599)
+    if (start->status < 100 || start->status > 599)
         return http_parser_fail_malformed(p, "the status is not between 100 and 599");
-    if (p->head.status == 101)
+    if (start->status == 101)
         return http_parser_fail_malformed(p, "a change of protocol that nobody asked for");
-    p->head.reason = bytes_skip(line, 13);
+    p->head.status = start->status;
+    p->head.reason = start->reason;
     return ERR_OK;
 }
 
-enum err http_parser_read_start_line(struct http_parser *p)
+enum err http_parser_take_start(void *parser, const struct framing_start *start)
 {
-    struct bytes line = http_parser_start_line(p);
-    return p->cfg.kind == HTTP_PARSE_REQUEST ? read_request_line(p, line)
-                                             : read_status_line(p, line);
-}
-
-static enum err read_content_length(struct http_parser *p, struct bytes value)
-{
-    uint64_t length = 0;
-    if (p->head.content_length >= 0)
-        return http_parser_fail_malformed(p, "Content-Length is given twice");
-    if (!bytes_to_u64(value, &length) || length > INT64_MAX)
-        return http_parser_fail_malformed(p, "Content-Length is not a number");
-    p->head.content_length = (int64_t)length;
+    struct http_parser *p = parser;
+    if (p->cfg.kind == HTTP_PARSE_REQUEST)
+        return take_request_line(p, start);
+    TRY(take_status_line(p, start));
+    if (p->answer_to_head || http_status_has_no_body(start->status))
+        framing_expect_no_body(p->framing);
     return ERR_OK;
 }
 
-static enum err read_transfer_encoding(struct http_parser *p, struct bytes value)
+static bool is_digit(uint8_t byte)
 {
-    if (p->head.chunked)
+    return byte >= '0' && byte <= '9';
+}
+
+/* llhttp says the same of a version that is none. */
+static bool names_a_version(const struct http_parser *p)
+{
+    const uint8_t *version = p->buf.data + p->start_line_size - VERSION_SIZE;
+    return p->start_line_size > VERSION_SIZE && memcmp(version, " HTTP/", 6) == 0 &&
+           is_digit(version[6]) && version[7] == '.' && is_digit(version[8]);
+}
+
+/* Gives llhttp the first `size` bytes of the head. */
+static enum err begin(struct http_parser *p, size_t size)
+{
+    p->head = (struct http_head){.content_length = -1};
+    p->host_seen = p->coding_seen = false;
+    enum err e = framing_begin(p->framing, bytes_of(p->buf.data, size));
+    if (e == ERR_OK || !framing_detail(p->framing))
+        return e;
+    if (e == ERR_VERSION_NOT_SUPPORTED && p->cfg.kind == HTTP_PARSE_REQUEST && names_a_version(p))
+        return http_parser_fail(p, e, framing_detail(p->framing));
+    return http_parser_fail_malformed(p, framing_detail(p->framing));
+}
+
+enum err http_parser_check_start_line(struct http_parser *p)
+{
+    return begin(p, p->start_line_size);
+}
+
+/* --- fields */
+
+static enum err take_coding(struct http_parser *p, struct bytes value)
+{
+    if (p->coding_seen)
         return http_parser_fail_malformed(p, "Transfer-Encoding is given twice");
     if (p->head.minor_version == 0)
         return http_parser_fail_malformed(p, "HTTP/1.0 has no Transfer-Encoding");
     if (!bytes_equal_nocase(value, BYTES("chunked")))
         return http_parser_fail_malformed(p, "the only transfer coding understood is chunked");
-    p->head.chunked = true;
+    p->coding_seen = true;
     return ERR_OK;
 }
 
-static enum err read_expect(struct http_parser *p, struct bytes value)
+static enum err take_expect(struct http_parser *p, struct bytes value)
 {
     if (!bytes_equal_nocase(value, BYTES("100-continue")))
         return http_parser_fail(p, ERR_EXPECTATION_FAILED, "only 100-continue can be expected");
@@ -193,12 +172,12 @@ static enum err read_expect(struct http_parser *p, struct bytes value)
     return ERR_OK;
 }
 
-static enum err read_host(struct http_parser *p, struct bytes value, bool *host_seen)
+static enum err take_host(struct http_parser *p, struct bytes value)
 {
-    if (*host_seen)
+    if (p->host_seen)
         return http_parser_fail_malformed(p, "Host is given twice");
-    *host_seen = true;
-    if (!all_of(value, HOST))
+    p->host_seen = true;
+    if (!is_host(value))
         return http_parser_fail_malformed(p, "Host is not a host name and port");
     if (p->head.host.size && !bytes_equal_nocase(p->head.host, value))
         return http_parser_fail_malformed(p, "Host differs from the request target's");
@@ -206,74 +185,76 @@ static enum err read_host(struct http_parser *p, struct bytes value, bool *host_
     return ERR_OK;
 }
 
-/* The name is not one of ours, or is no name: look at every byte. */
-static enum err check_name(struct http_parser *p, struct bytes line, size_t name_size)
+static __attribute__((noinline)) enum err grow_fields(struct http_parser *p)
 {
-    size_t token_size = run_of(line.data, TOKEN);
-    if (token_size > 0 && token_size == name_size && name_size < line.size)
-        return ERR_OK;
-    if (line.data[0] == ' ' || line.data[0] == '\t')
-        return http_parser_fail_malformed(p, "a folded header line");
-    if (name_size == 0)
-        return http_parser_fail_malformed(p, "a header line without a name");
-    return http_parser_fail_malformed(p, name_size == line.size
-                                             ? "a header line without a colon"
-                                             : "a byte in a field name that is not allowed there");
-}
-
-static struct bytes trimmed(const uint8_t *start, const uint8_t *end)
-{
-    while (start < end && (*start == ' ' || *start == '\t'))
-        start++;
-    while (start < end && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    return bytes_of(start, (size_t)(end - start));
-}
-
-/* Splits "name: value". */
-static enum err split_field(struct http_parser *p, struct bytes line, struct http_field *ret_field)
-{
-    const uint8_t *colon = memchr(line.data, ':', line.size);
-    size_t name_size = colon ? (size_t)(colon - line.data) : line.size;
-    struct bytes name = bytes_of(line.data, name_size);
-    enum http_name id = http_name_of(name);
-    if (id == HTTP_OTHER || !colon)
-        TRY(check_name(p, line, name_size));
-    ret_field->id = id;
-    ret_field->name = name;
-    ret_field->value = trimmed(line.data + name_size + 1, line.data + line.size);
+    size_t capacity = p->field_capacity ? p->field_capacity * 4 : PARSER_FIELDS_KEPT;
+    if (capacity > HTTP_FIELDS_MAX)
+        capacity = HTTP_FIELDS_MAX;
+    if (capacity == p->field_capacity)
+        return http_parser_fail(p, ERR_HEADER_TOO_LARGE, "too many header fields");
+    struct http_field *fields = realloc(p->fields, capacity * sizeof *fields);
+    if (!fields)
+        return http_parser_fail(p, ERR_NO_MEMORY, "out of memory");
+    p->fields = fields;
+    p->field_capacity = capacity;
     return ERR_OK;
 }
 
-static enum err read_field(struct http_parser *p, const struct http_field *field, bool *host_seen)
+/* The few fields that say how to read the message. */
+static __attribute__((noinline)) enum err take_special(struct http_parser *p,
+                                                       const struct http_field *field)
 {
-    bool is_request = p->cfg.kind == HTTP_PARSE_REQUEST;
+    if (field->id == HTTP_TRANSFER_ENCODING)
+        return take_coding(p, field->value);
+    if (p->cfg.kind == HTTP_PARSE_RESPONSE)
+        return ERR_OK;
+    return field->id == HTTP_HOST ? take_host(p, field->value) : take_expect(p, field->value);
+}
+
+enum err http_parser_take_field(void *parser, struct bytes name, struct bytes value)
+{
+    struct http_parser *p = parser;
+    if (p->head.field_count == p->field_capacity)
+        TRY(grow_fields(p));
+    struct http_field *field = &p->fields[p->head.field_count++];
+    while (value.size > 0 &&
+           (value.data[value.size - 1] == ' ' || value.data[value.size - 1] == '\t'))
+        value.size--;
+    field->name = name;
+    field->value = value;
+    field->id = http_name_of(name);
     switch (field->id) {
-    case HTTP_CONTENT_LENGTH: return read_content_length(p, field->value);
-    case HTTP_TRANSFER_ENCODING: return read_transfer_encoding(p, field->value);
-    case HTTP_EXPECT: return is_request ? read_expect(p, field->value) : ERR_OK;
-    case HTTP_HOST: return is_request ? read_host(p, field->value, host_seen) : ERR_OK;
+    case HTTP_EXPECT:
+    case HTTP_HOST:
+    case HTTP_TRANSFER_ENCODING: return take_special(p, field);
     default: return ERR_OK;
     }
 }
 
+/* --- the whole */
+
+/* Framing as llhttp sees it. */
+static enum err take_framing(struct http_parser *p, const struct framing_head *framing)
+{
+    if (framing->chunked != p->coding_seen)
+        return http_parser_fail_malformed(p, "a malformed Transfer-Encoding");
+    if (framing->has_length && framing->length > INT64_MAX)
+        return http_parser_fail_malformed(p, "Content-Length is too large");
+    p->head.chunked = framing->chunked;
+    if (framing->has_length)
+        p->head.content_length = (int64_t)framing->length;
+    p->head.keep_alive = !framing->close && (p->head.minor_version > 0 || framing->keep_alive);
+    return ERR_OK;
+}
+
 enum err http_parser_read_head(struct http_parser *p)
 {
-    TRY(http_parser_read_start_line(p));
-    bool host_seen = false;
-    size_t offset = p->head_start + p->start_line_size + 2;
-    for (size_t i = 0; i + 1 < p->line_count; i++) {
-        struct http_field *field = &p->fields[i];
-        struct bytes line = bytes_of(p->buf.data + offset, field->value.size);
-        offset += line.size + 2;
-        TRY(split_field(p, line, field));
-        TRY(read_field(p, field, &host_seen));
-    }
+    TRY(begin(p, p->buf.size)); /* from the start: the buf may have moved */
     p->head.fields = p->fields;
-    p->head.field_count = p->line_count - 1;
-    if (p->cfg.kind == HTTP_PARSE_REQUEST && !host_seen && p->head.minor_version > 0)
+    const struct framing_head *framing = framing_head(p->framing);
+    if (!framing)
+        return http_parser_fail_malformed(p, "two readings of the header's end differ");
+    if (p->cfg.kind == HTTP_PARSE_REQUEST && !p->host_seen && p->head.minor_version > 0)
         return http_parser_fail_malformed(p, "HTTP/1.1 requests carry a Host");
-    if (p->head.chunked && p->head.content_length >= 0)
-        return http_parser_fail_malformed(p, "Content-Length together with Transfer-Encoding");
-    return ERR_OK;
+    return take_framing(p, framing);
 }

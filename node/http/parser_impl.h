@@ -1,9 +1,9 @@
 /* The inside of one HTTP/1.1 parser, shared by parser*.c only. A message passes through
  *
- *   parser_lines.c   bytes -> whole lines of a head in the parser's buf; every control byte checked
- *   parser_head.c    lines -> struct http_head; grammar and framing rules checked
- *   parser_chunks.c  the framing bytes of a chunked body, checked one by one
- *   framing.c        llhttp's reading of a chunked message, which must agree
+ *   parser_lines.c   bytes -> a whole head in the parser's buf; line ends and control bytes checked
+ *   framing.c        llhttp: start line, fields, framing, body
+ *   parser_head.c    what llhttp read -> struct http_head; the rules it does not know
+ *   parser_chunks.c  chunk extensions taken out, trailers checked like a head
  *
  * with parser.c holding the states and calling the owner. Every error is decided by the bytes
  * before it alone, so it does not matter how the network cut them. */
@@ -13,33 +13,35 @@
 #include "node/http/framing.h"
 #include "node/http/parser.h"
 
-#define PARSER_FIELDS_KEPT 16 /* room that an idle parser keeps: 640 bytes, */
+#define PARSER_FIELDS_KEPT 14 /* room that an idle parser keeps: 560 bytes, */
 #define PARSER_HEAD_KEPT 1024 /* and this much of its buf */
 
 enum parser_state {
     PARSER_IDLE,
     PARSER_HEAD,
-    PARSER_BODY_LENGTH,  /* `remaining` bytes */
+    PARSER_BODY,         /* of a given length, or until the connection ends: llhttp knows */
     PARSER_BODY_CHUNKED, /* chunk_state says where */
-    PARSER_BODY_EOF,     /* an answer that lasts until the connection ends */
     PARSER_DONE,         /* the head is still readable */
     PARSER_FAILED
 };
 
 enum chunk_state {
-    CHUNK_SIZE,
+    CHUNK_SIZE, /* `remaining` bytes of the chunk before, then a size line */
     CHUNK_EXTENSION,
-    CHUNK_SIZE_CR, /* after an extension */
-    CHUNK_SIZE_LF,
-    CHUNK_DATA, /* `remaining` bytes */
-    CHUNK_DATA_CR,
-    CHUNK_DATA_LF,
-    CHUNK_TRAILER, /* at the start of a trailer line, or of the empty one */
-    CHUNK_TRAILER_NAME,
-    CHUNK_TRAILER_VALUE,
-    CHUNK_TRAILER_LF,
-    CHUNK_END_LF,
-    CHUNK_END
+    CHUNK_TRAILERS
+};
+
+/* What the bytes of a head or of trailers so far end with. */
+struct line_state {
+    bool cr;    /* a CR */
+    bool fresh; /* a line of which there is no byte yet, apart from that CR */
+};
+
+struct line_scan {
+    size_t used;         /* bytes in order */
+    size_t first_end;    /* offset behind the first line that ended, or 0 */
+    bool complete;       /* an empty line ended just before `used` */
+    const char *refused; /* what is wrong with the byte at `used`, or NULL */
 };
 
 struct http_parser {
@@ -49,58 +51,58 @@ struct http_parser {
     enum parser_state state;
     enum err error; /* why it FAILED */
     const char *detail;
-    struct framing *framing; /* from the first chunked message on */
-    bool answer_to_head;
+    struct framing *framing;
     unsigned interim_count; /* 1xx answers skipped before this one */
 
-    /* Collecting a head. Lines in `buf` follow each other, each with its CRLF; the first starts at
-     * head_start, then one field each, of fields[i].value.size bytes until they are parsed. */
-    struct buf buf;
-    size_t head_start; /* beyond an empty line that a sloppy client sent first */
-    size_t line_start;
-    size_t line_count;
-    size_t start_line_size;
+    struct line_state lines;
+    struct buf buf;         /* the head */
+    size_t start_line_size; /* with its CRLF; 0: not there yet */
+    bool answer_to_head;
+    bool empty_line_seen; /* before the start line */
     bool start_line_checked;
-    bool cr_pending;
-
-    struct http_field *fields;
-    size_t field_capacity;
-    struct http_head head;
+    bool host_seen;
+    bool coding_seen; /* Transfer-Encoding: chunked */
 
     enum chunk_state chunk_state;
     unsigned chunk_digits;
     size_t chunk_overhead; /* bytes of extensions and trailers in this message */
-    uint64_t remaining;
+    uint64_t remaining;    /* of the chunk at hand and its CRLF */
+
+    struct http_field *fields;
+    size_t field_capacity;
+    struct http_head head;
 };
 
 /* Notes why and returns e. */
 MUST_CHECK enum err http_parser_fail(struct http_parser *p, enum err e, const char *detail);
 /* The same with the err that fits a malformed message of this kind. */
 MUST_CHECK enum err http_parser_fail_malformed(struct http_parser *p, const char *detail);
+/* Gives llhttp the next bytes of the body. */
+MUST_CHECK enum err http_parser_frame(struct http_parser *p, struct bytes data, size_t *ret_used);
+
+/* A section of lines begins. */
+void http_parser_begin_lines(struct line_state *state);
+/* Looks at `data` up to the end of the section or the first byte out of order. */
+void http_parser_scan_lines(struct line_state *state, struct bytes data,
+                            struct line_scan *ret_scan);
 
 /* Takes bytes of a head from `data` until its empty line. *ret_used counts them, on errors too. */
 MUST_CHECK enum err http_parser_collect(struct http_parser *p, struct bytes data, size_t *ret_used,
                                         bool *ret_complete);
 /* Forgets the head and keeps the memory. */
 void http_parser_begin_head(struct http_parser *p);
-struct bytes http_parser_start_line(const struct http_parser *p);
 
-/* Start line alone, into p->head. */
-MUST_CHECK enum err http_parser_read_start_line(struct http_parser *p);
-/* All of the collected lines into p->head, except keep_alive. */
+/* All of the collected head into p->head. */
 MUST_CHECK enum err http_parser_read_head(struct http_parser *p);
+/* Looks at the start line alone. */
+MUST_CHECK enum err http_parser_check_start_line(struct http_parser *p);
+/* For framing_ops. */
+enum err http_parser_take_start(void *parser, const struct framing_start *start);
+enum err http_parser_take_field(void *parser, struct bytes name, struct bytes value);
 
-enum chunk_segment {
-    CHUNK_SEGMENT_LINE, /* framing */
-    CHUNK_SEGMENT_DATA,
-    CHUNK_SEGMENT_DROPPED /* extensions and trailers */
-};
-/* Checks the next run of bytes of one sort, which may turn out empty. *ret_used counts those that
- * are in order, on errors too. chunk_state is CHUNK_END when the body is complete. */
-MUST_CHECK enum err http_parser_chunk_segment(struct http_parser *p, struct bytes data,
-                                              size_t *ret_used, enum chunk_segment *ret_segment);
-
-/* True for the bytes of a field name or method (RFC 9110 section 5.6.2). */
-bool http_parser_is_token(uint8_t byte);
+void http_parser_begin_chunks(struct http_parser *p);
+/* Takes some bytes of a chunked body. */
+MUST_CHECK enum err http_parser_take_chunks(struct http_parser *p, struct bytes data,
+                                            size_t *ret_used);
 
 #endif

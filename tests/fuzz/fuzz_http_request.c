@@ -22,8 +22,6 @@ static void check_request(struct bytes raw, const struct http_record *r, bool ht
     size_t at = r->text.size - 1 - decoded.size;
     STRICT(memcmp(r->text.data + at - 5, "body=", 5) == 0);
     STRICT(bytes_equal(bytes_of(r->text.data + at, decoded.size), buf_bytes(&decoded)));
-    if (!m.encodings && !m.upgrade)
-        fuzz_compare_llhttp(raw, &m, false);
     buf_fini(&decoded);
 }
 
@@ -36,7 +34,8 @@ static bool says_1_1(struct bytes raw)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_of(data, size);
-    fuzz_same_in_pieces(HTTP_PARSE_REQUEST, false, input);
+    if (fuzz_is_chosen(input, FUZZ_PIECES_RATIO))
+        fuzz_same_in_pieces(HTTP_PARSE_REQUEST, false, input);
     struct http_record r;
     record_init(&r, HTTP_PARSE_REQUEST, FUZZ_HEAD_MAX, FUZZ_TARGET_MAX);
     for (enum err e = ERR_OK; input.size && e == ERR_OK;) {

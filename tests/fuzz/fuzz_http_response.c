@@ -31,8 +31,6 @@ static void check_answer(struct bytes raw, bool to_head)
         strict_chunks(body, &decoded);
     else
         STRICT((long long)body.size == m.length);
-    if (!m.encodings)
-        fuzz_compare_llhttp(raw, &m, true);
     buf_fini(&decoded);
 }
 
@@ -42,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     bool to_head = data[0] & 1;
     struct bytes input = bytes_of(data + 1, size - 1);
-    fuzz_same_in_pieces(HTTP_PARSE_RESPONSE, to_head, input);
+    if (fuzz_is_chosen(input, FUZZ_PIECES_RATIO))
+        fuzz_same_in_pieces(HTTP_PARSE_RESPONSE, to_head, input);
     struct http_record r;
     record_init(&r, HTTP_PARSE_RESPONSE, FUZZ_HEAD_MAX, FUZZ_TARGET_MAX);
     http_parser_reset(r.parser, to_head);

@@ -19,7 +19,6 @@ struct strict_message {
     size_t head_size;
     size_t lengths, encodings, hosts; /* fields seen */
     long long length;
-    bool upgrade;
 };
 
 static inline bool strict_is_token(unsigned char c)
@@ -32,8 +31,6 @@ static inline void strict_value(struct strict_message *m, const char *name, size
 {
     if (name_size == 4 && strncasecmp(name, "host", 4) == 0)
         m->hosts++;
-    if (name_size == 7 && strncasecmp(name, "upgrade", 7) == 0)
-        m->upgrade = true;
     if (name_size == 17 && strncasecmp(name, "transfer-encoding", 17) == 0) {
         m->encodings++;
         STRICT(value.size == 7 && strncasecmp((const char *)value.data, "chunked", 7) == 0);
