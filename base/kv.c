@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define READERS_SIZE 8192 /* of LMDB's lock file, with its default of 126 readers */
+
 struct kv {
     MDB_env *env;
     int lock_fd;
@@ -97,6 +99,20 @@ static enum err lock_dir(const char *dir, int *ret_fd)
     }
     *ret_fd = fd;
     return ERR_OK;
+}
+
+/* LMDB maps its table of readers and writes to it: on a full disk that would be a SIGBUS, so the
+ * blocks are taken before. */
+static enum err reserve_readers(const char *dir)
+{
+    char path[PATH_MAX];
+    TRY(path_in(dir, "lock.mdb", path, sizeof path));
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_from_errno(errno);
+    int rc = posix_fallocate(fd, 0, READERS_SIZE);
+    close(fd);
+    return rc == 0 || rc == EOPNOTSUPP || rc == EINVAL ? ERR_OK : err_from_errno(rc);
 }
 
 /* Reading a page that a torn file left as zeros may trip an assertion inside LMDB. While the file
@@ -204,6 +220,7 @@ static enum err open_in_dir(const struct kv_cfg *cfg, struct kv *kv)
 {
     TRY(make_dir(cfg->dir));
     TRY(lock_dir(cfg->dir, &kv->lock_fd));
+    TRY(reserve_readers(cfg->dir));
     TRY(err_of(mdb_env_create(&kv->env)));
     return open_env(cfg, kv->env);
 }

@@ -17,6 +17,7 @@
 
 #define NODE_READY_WAIT_MS 5000
 #define NODE_READY_STEP_MS 20
+#define NODE_DRAIN_GRACE_MS 1000
 #define NODE_REQUEST_WINDOW                                                                        \
     (1024 * 1024) /* 16 MiB cross a 50 ms link in a second; bodies are pooled */
 
@@ -27,6 +28,7 @@ struct node {
     struct listener http;
     struct listener control;
     struct io_timer ready_timer;
+    struct io_timer grace; /* draining: idle clients may send one more request */
     struct io_task drained;
     bool is_drained;
     char http_addr[IO_ADDR_TEXT_SIZE];
@@ -132,7 +134,8 @@ static void on_ready_timer(struct io_timer *timer)
 static void on_drained(struct io_task *task)
 {
     struct node *n = LIST_ENTRY(task, struct node, drained);
-    if (n->is_drained || n->lane.exchange_count > 0 || n->lane.peer_stream_count > 0)
+    if (n->is_drained || n->lane.exchange_count > 0 || n->lane.peer_stream_count > 0 ||
+        io_timer_is_running(&n->grace))
         return;
     n->is_drained = true;
     LOG(n->lane.log, LOG_INFO, "drained", LOG_UINT("connections", n->lane.connection_count));
@@ -147,6 +150,16 @@ static void on_exchange_done(void *owner)
         io_task_post(n->lane.loop, &n->drained);
 }
 
+/* Clients that reuse a connection cannot know that it is about to close: whoever speaks within the
+ * grace is served, and told. */
+static void on_grace_over(struct io_timer *timer)
+{
+    struct node *n = LIST_ENTRY(timer, struct node, grace);
+    http_conn_drain_all(&n->lane);
+    mesh_drain(n->lane.mesh);
+    on_exchange_done(n);
+}
+
 void node_drain(struct node *n)
 {
     if (n->lane.state == LANE_DRAINING)
@@ -154,10 +167,9 @@ void node_drain(struct node *n)
     n->lane.state = LANE_DRAINING;
     LOG(n->lane.log, LOG_INFO, "draining", LOG_UINT("inflight", n->lane.exchange_count));
     http_conn_unlisten(&n->http);
-    http_conn_drain_all(&n->lane);
-    mesh_facts_changed(n->lane.mesh);
-    mesh_drain(n->lane.mesh);
-    on_exchange_done(n);
+    mesh_facts_changed(n->lane.mesh); /* peers send nothing new */
+    bool has_clients = http_conn_count_clients(&n->lane) > 0;
+    io_timer_start(n->lane.loop, &n->grace, has_clients ? NODE_DRAIN_GRACE_MS : 0, on_grace_over);
 }
 
 /* --- open and close */
@@ -291,6 +303,29 @@ enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node 
 }
 
 /* Takes over limits, log level and the backends' concurrency; what was decided at start stays. */
+/* What is decided at start, and differs now. */
+static const char *unchangeable(const struct config *now, const struct config *next)
+{
+    if (strcmp(now->listen_http, next->listen_http) != 0 ||
+        strcmp(now->listen_mesh, next->listen_mesh) != 0)
+        return "listen";
+    if (strcmp(now->advertise, next->advertise) != 0)
+        return "advertise";
+    if (now->peer_count != next->peer_count)
+        return "peers";
+    for (size_t i = 0; i < now->peer_count; i++)
+        if (strcmp(now->peers[i], next->peers[i]) != 0)
+            return "peers";
+    if (now->backend_count != next->backend_count)
+        return "backends";
+    for (size_t i = 0; i < now->backend_count; i++)
+        if (strcmp(now->backends[i].name, next->backends[i].name) != 0 ||
+            strcmp(now->backends[i].url, next->backends[i].url) != 0 ||
+            now->backends[i].kind != next->backends[i].kind)
+            return "backends (but their concurrency)";
+    return NULL;
+}
+
 enum err node_reload(struct node *n, const struct config *config, struct buf *message)
 {
     for (size_t i = 0; i < n->lane.backend_count; i++)
@@ -302,13 +337,9 @@ enum err node_reload(struct node *n, const struct config *config, struct buf *me
     n->lane.bodies.max_bytes = config->limits.buffer_bytes;
     n->lane.idle_timeouts.timeout_ms = config->limits.idle_timeout_ms;
     n->lane.header_timeouts.timeout_ms = config->limits.header_timeout_ms;
-    bool moved = strcmp(config->listen_http, n->config.listen_http) != 0 ||
-                 strcmp(config->listen_mesh, n->config.listen_mesh) != 0;
-    bool other = config->backend_count != n->config.backend_count ||
-                 config->peer_count != n->config.peer_count;
-    if (moved || other)
-        TRY(buf_append_str(
-            message, "listen, advertise, peers and the list of backends change at the next start"));
+    const char *later = unchangeable(&n->config, config);
+    if (later)
+        TRY(buf_printf(message, "%s: changed in the file, takes effect at the next start", later));
     return ERR_OK;
 }
 
@@ -331,6 +362,7 @@ void node_close(struct node *n)
     struct lane *lane = &n->lane;
     lane->on_exchange_done = NULL;
     io_timer_stop(&n->ready_timer);
+    io_timer_stop(&n->grace);
     http_conn_unlisten(&n->http);
     http_conn_unlisten(&n->control);
     for (size_t i = 0; i < lane->backend_count; i++)

@@ -7,6 +7,7 @@
  * SIGHUP is told and the old one stays. */
 #include "node/cli/boot.h"
 #include "node/cli/enrol.h"
+#include "node/cli/fdlimit.h"
 #include "node/cli/init.h"
 #include "node/cli/nodedir.h"
 #include "node/cli/notify.h"
@@ -15,7 +16,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define LINGER_MS 100 /* after the last request, for bytes that are still on their way out */
@@ -216,6 +216,7 @@ static void reload(struct run *r)
         LOG(&r->log, LOG_ERROR, "reload_refused", LOG_STR("file", r->config_path));
         return;
     }
+    fdlimit_bound(&config, &r->log);
     buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
     enum err e = node_reload(r->node, &config, &message);
     text[message.size] = 0;
@@ -236,15 +237,6 @@ static void on_signal(void *owner, int signal_number)
 }
 
 /* --- start */
-
-static void raise_fd_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* as it was, then */
-}
 
 static enum cli_exit prepare(struct run *r)
 {
@@ -331,6 +323,7 @@ static enum cli_exit serve(struct run *r)
     if (code != CLI_DONE)
         return code;
     init_log(r);
+    fdlimit_bound(&r->config, &r->log);
     code = open_node(r);
     if (code != CLI_DONE)
         return code;
@@ -385,7 +378,7 @@ enum cli_exit cli_run(const struct cli *cli)
     enum cli_exit code = check_flags(&cli->flags);
     if (code != CLI_DONE)
         return code;
-    raise_fd_limit();
+    fdlimit_raise();
     signal(SIGPIPE, SIG_IGN);
     buf_init(&r.yaml, NODEDIR_CONFIG_MAX);
     code = run(&r);

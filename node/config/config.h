@@ -28,7 +28,7 @@ struct config_backend {
 
 struct config_limits {
     uint64_t body_bytes;   /* 16 MiB; 1 KiB .. 1 GiB */
-    uint64_t header_bytes; /* 32 KiB; 1 KiB .. 1 MiB */
+    uint64_t header_bytes; /* 32 KiB; 1 KiB .. 64 KiB: a link carries no more */
     uint64_t window_bytes; /* 32 KiB; 4 KiB .. 512 KiB: unsent answer bytes held per exchange */
     uint64_t buffer_bytes; /* 256 MiB; request bodies held by the whole node */
     uint32_t inflight;     /* 1024 requests, 1..65536 */

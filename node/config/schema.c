@@ -38,7 +38,7 @@ static const struct schema_row rows[] = {
     ROW("", "advertise", SCHEMA_ADVERTISE, advertise, 0, 0, "",
         "what peers dial: HOST:PORT; empty: the mesh address above; none: this node only dials "
         "out"),
-    TOP("peers", SCHEMA_PEERS, "first contacts, HOST:PORT; the rest is learnt"),
+    TOP("peers", SCHEMA_PEERS, "nodes to dial, HOST:PORT; list all that should be one hop away"),
 
     TOP("backends", SCHEMA_BACKENDS, "inference servers beside this node"),
     BACKEND("name", SCHEMA_NAME, name, 0, 0, NULL, "unique on this node"),
@@ -58,7 +58,7 @@ static const struct schema_row rows[] = {
     TOP("limits", SCHEMA_SECTION, "what is refused or cut off rather than grown"),
     ROW("limits", "body", SCHEMA_SIZE, limits.body_bytes, KIB, 1024 * MIB, "16MiB",
         "one request's body"),
-    ROW("limits", "header", SCHEMA_SIZE, limits.header_bytes, KIB, MIB, "32KiB",
+    ROW("limits", "header", SCHEMA_SIZE, limits.header_bytes, KIB, 64 * KIB, "32KiB",
         "one message's request line and fields"),
     ROW("limits", "window", SCHEMA_SIZE, limits.window_bytes, 4 * KIB, 512 * KIB, "32KiB",
         "unsent answer bytes held per request"),

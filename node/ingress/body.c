@@ -1,6 +1,7 @@
 /* Segment lists behind body.h. Called by the ingress (append) and the egress (read). */
 #include "node/ingress/body.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 struct body_segment {
@@ -49,6 +50,14 @@ static void pool_give(struct body_pool *pool, struct body_segment *s)
     pool->used_bytes -= sizeof *s;
     if (pool->idle_count >= BODY_IDLE_SEGMENTS_MAX) {
         free(s);
+        pool->freed_bytes += sizeof *s;
+        /* The allocator keeps what lies below the top: after a burst it is told to let go. */
+        if (pool->freed_bytes >= BODY_TRIM_BYTES && pool->used_bytes == 0) {
+#if defined(__GLIBC__)
+            malloc_trim(0);
+#endif
+            pool->freed_bytes = 0;
+        }
         return;
     }
     s->next = pool->idle;

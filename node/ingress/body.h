@@ -10,6 +10,7 @@
 
 #define BODY_SEGMENT_SIZE (16 * 1024)
 #define BODY_IDLE_SEGMENTS_MAX 64 /* kept for reuse: 1 MiB */
+#define BODY_TRIM_BYTES (64 * 1024 * 1024)
 
 struct body_segment;
 
@@ -18,6 +19,7 @@ struct body_pool {
     size_t idle_count;
     size_t used_bytes; /* segments handed out */
     size_t max_bytes;
+    size_t freed_bytes; /* since the system got memory back */
 };
 void body_pool_init(struct body_pool *pool, size_t max_bytes);
 void body_pool_fini(struct body_pool *pool); /* every body was cleared */

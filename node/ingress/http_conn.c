@@ -424,6 +424,14 @@ void http_conn_unlisten(struct listener *l)
     l->io = NULL;
 }
 
+size_t http_conn_count_clients(const struct lane *lane)
+{
+    size_t count = 0;
+    LIST_EACH(it, &lane->connections)
+    count += LIST_ENTRY(it, struct http_conn, node)->face == API_CLIENT;
+    return count;
+}
+
 void http_conn_drain_all(struct lane *lane)
 {
     LIST_EACH_SAFE(it, tmp, &lane->connections)

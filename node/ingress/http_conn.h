@@ -25,6 +25,7 @@ MUST_CHECK enum err http_conn_listen(struct lane *lane, const struct io_addr *ad
 /* Stops accepting; harmless when not open. */
 void http_conn_unlisten(struct listener *l);
 
+size_t http_conn_count_clients(const struct lane *lane);
 /* Draining: idle connections are closed, busy ones after their answer. */
 void http_conn_drain_all(struct lane *lane);
 /* Closes all; running requests are abandoned. */

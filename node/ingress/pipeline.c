@@ -27,7 +27,8 @@ static enum stage_result stage_parse(struct exchange *x)
 
 static enum stage_result stage_admit(struct exchange *x)
 {
-    if (x->lane->state == LANE_DRAINING)
+    /* A peer has others to ask; a client whose connection is still open has not. */
+    if (x->lane->state == LANE_DRAINING && x->from)
         return fail(x, ERR_DRAINING);
     return STAGE_NEXT;
 }
@@ -53,21 +54,24 @@ static enum err public_reason(enum err e)
     }
 }
 
-/* Nothing is served yet, and an engine that is loading has told nobody what it will serve. */
-static bool is_all_loading(const struct lane *lane)
+/* Nobody serves anything that we know of: an engine is still loading, or the nodes that do have not
+ * been met again. Then "no such model" would be a guess. */
+static enum err reason_for_nothing(const struct lane *lane)
 {
+    if (lane->state == LANE_STARTING)
+        return ERR_STARTING;
     if (lane->candidates.by_model.count > 0)
-        return false;
+        return ERR_MODEL_NOT_FOUND;
     for (size_t i = 0; i < lane->backend_count; i++)
         if (lane->backends[i]->state == BACKEND_LOADING)
-            return true;
+            return ERR_BACKEND_LOADING;
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
         const struct facts *f = mesh_peer(lane->mesh, i)->facts;
         for (size_t b = 0; f && b < f->backend_count; b++)
             if (f->backends[b].state == FACTS_BACKEND_LOADING)
-                return true;
+                return ERR_BACKEND_LOADING;
     }
-    return false;
+    return ERR_NO_CANDIDATE;
 }
 
 static enum stage_result stage_route(struct exchange *x)
@@ -79,10 +83,8 @@ static enum stage_result stage_route(struct exchange *x)
         return STAGE_NEXT;
     if (x->attempts > 0)
         return fail(x, public_reason(x->last_failure));
-    if (e == ERR_MODEL_NOT_FOUND && x->lane->state == LANE_STARTING)
-        e = ERR_STARTING;
-    else if (e == ERR_MODEL_NOT_FOUND && is_all_loading(x->lane))
-        e = ERR_BACKEND_LOADING;
+    if (e == ERR_MODEL_NOT_FOUND)
+        e = reason_for_nothing(x->lane);
     return fail(x, x->hop == 0 ? public_reason(e) : e);
 }
 

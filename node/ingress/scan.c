@@ -159,14 +159,18 @@ static enum err end_key(struct scan *s)
     s->key = KEY_NONE;
     if (s->overflow || s->text_size > SCAN_KEY_MAX)
         return ERR_OK;
+    struct bytes text = bytes_of(s->text, s->text_size);
+    uint8_t like = KEY_NONE; /* engines written in Go take keys without regard to case */
     for (uint8_t k = KEY_MODEL; k < sizeof key_names / sizeof key_names[0]; k++)
-        if (bytes_equal(bytes_of(s->text, s->text_size), bytes_from_str(key_names[k])))
-            s->key = k;
-    if (s->key == KEY_NONE)
+        if (bytes_equal_nocase(text, bytes_from_str(key_names[k])))
+            like = k;
+    if (like == KEY_NONE)
         return ERR_OK;
-    if (s->seen & 1u << s->key)
+    if (s->seen & 1u << like)
         return fail(s, ERR_INVALID_REQUEST, "a key that decides routing comes twice");
-    s->seen |= (uint8_t)(1u << s->key);
+    s->seen |= (uint8_t)(1u << like);
+    if (bytes_equal(text, bytes_from_str(key_names[like])))
+        s->key = like;
     return ERR_OK;
 }
 

@@ -4,7 +4,8 @@
  * and in the model's name are decoded.
  *
  * A key that decides routing may not come twice: parsers differ on which one counts, and a proxy
- * and an engine that disagree are a way around policy. */
+ * and an engine that disagree are a way around policy. The same holds for keys that differ in case
+ * only. */
 #ifndef NODE_INGRESS_SCAN_H
 #define NODE_INGRESS_SCAN_H
 

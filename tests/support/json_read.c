@@ -216,14 +216,24 @@ static int key_of(const struct reader *r)
     return -1;
 }
 
+/* Whether some reader would take it for one: case is no difference to engines written in Go. */
+static int key_like(const struct reader *r)
+{
+    for (int k = 0; k < JSON_KEYS; k++)
+        if (bytes_equal_nocase(bytes_of(r->text, r->text_size), bytes_from_str(key_names[k])))
+            return k;
+    return -1;
+}
+
 static bool member(struct reader *r)
 {
     blanks(r);
     if (!string(r))
         return false;
     int key = r->depth == 1 ? key_of(r) : -1;
-    if (key >= 0)
-        r->truth->count[key]++;
+    int like = r->depth == 1 ? key_like(r) : -1;
+    if (like >= 0)
+        r->truth->count[like]++;
     return take(r, ':') && value(r, key);
 }
 

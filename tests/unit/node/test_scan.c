@@ -79,6 +79,18 @@ static void a_key_that_decides_routing_comes_once(void **state)
     assert_int_equal(SCAN(&s, "{\"model\":\"a\",\"n\":1,\"n\":2,\"x\":{\"model\":1}}"), ERR_OK);
 }
 
+static void a_key_in_another_case_counts_as_the_same(void **state)
+{
+    struct scan s;
+    (void)state;
+    scan_init(&s);
+    assert_int_equal(scan_feed(&s, BYTES("{\"model\":\"a\",\"Model\":\"b\"}")),
+                     ERR_INVALID_REQUEST);
+    scan_init(&s);
+    assert_int_equal(scan_feed(&s, BYTES("{\"MODEL\":\"a\"}")), ERR_OK);
+    assert_int_equal(scan_finish(&s), ERR_MISSING_MODEL);
+}
+
 static void a_request_without_a_usable_model_says_so(void **state)
 {
     static const char *const texts[] = {
@@ -281,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_routing_needs_is_found_in_any_order),
+        cmocka_unit_test(a_key_in_another_case_counts_as_the_same),
         cmocka_unit_test(a_model_inside_a_string_or_a_nested_value_is_not_the_model),
         cmocka_unit_test(keys_and_names_are_compared_decoded),
         cmocka_unit_test(a_lone_surrogate_becomes_the_replacement_character),
