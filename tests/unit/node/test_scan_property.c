@@ -5,8 +5,9 @@
  * Where the scanner is deliberately stricter than cJSON, which is lenient: control characters in
  * strings, other white space than the four (and byte order marks), numbers outside RFC 8259, \u
  * without four hex digits; a key that decides routing given twice, in whatever case; nesting beyond
- * SCAN_DEPTH_MAX; a model's name beyond SCAN_MODEL_MAX. Where cJSON is stricter: lone surrogates (U+FFFD here) and
- * numbers of more than 63 characters. Everywhere else the two agree, on validity and on values. */
+ * SCAN_DEPTH_MAX; a model's name beyond SCAN_MODEL_MAX. Where cJSON is stricter: lone surrogates
+ * (U+FFFD here) and numbers of more than 63 characters. Everywhere else the two agree, on validity
+ * and on values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
