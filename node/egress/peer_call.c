@@ -131,6 +131,17 @@ static void on_data(struct mesh_stream *ms, struct bytes data)
         h2_consume(ms->h2, data.size);
 }
 
+/* A peer must not make us keep, and sign on top of, what is about another request. Signatures are
+ * checked by whoever doubts (`receipt verify`). */
+static bool is_about(struct exchange *x, const struct receipt_entry *entry)
+{
+    struct receipt r;
+    return crypto_equal(entry->signer, x->call.peer.peer->key, CRYPTO_PUBLIC_SIZE) &&
+           receipt_decode(entry->record, &r) == ERR_OK && r.hop == x->hop + 1 &&
+           strcmp(r.request_id, x->request_id) == 0 &&
+           crypto_equal(r.request_hash, exchange_body_hash(x), DIGEST_SIZE);
+}
+
 /* The chain as it came; certificates are completed when it is passed on or asked for. */
 static void take_receipts(struct exchange *x, const struct http_head *trailers)
 {
@@ -141,12 +152,11 @@ static void take_receipts(struct exchange *x, const struct http_head *trailers)
     buf_clear(wire);
     struct receipt_entry entries[RECEIPT_HOPS_MAX];
     size_t count = 0;
-    struct peer *p = x->call.peer.peer;
     if (http_octets_unpack(field->value, wire) != ERR_OK ||
         receipt_chain_decode(buf_bytes(wire), entries, &count) != ERR_OK || count == 0 ||
-        !crypto_equal(entries[0].signer, p->key, CRYPTO_PUBLIC_SIZE)) {
+        !is_about(x, &entries[0])) {
         LOG(x->lane->log, lane_level(x->lane, LANE_LINES_PEERS, LOG_WARN), "receipts_bad",
-            LOG_STR("id", x->request_id), LOG_STR("peer", p->name));
+            LOG_STR("id", x->request_id), LOG_STR("peer", x->call.peer.peer->name));
         return;
     }
     struct bytes below = arena_copy(&x->arena, buf_bytes(wire));

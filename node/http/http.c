@@ -38,27 +38,15 @@ static enum http_name pick(uint8_t byte, uint8_t first, enum http_name name, enu
     return (byte | 0x20) == first ? name : other;
 }
 
-static enum http_name name_of_16(const uint8_t *name)
-{
-    enum http_name other = pick(name[0], 'p', HTTP_PROXY_CONNECTION, HTTP_GRAPEVINE_REASON);
-    return pick(name[0], 'c', HTTP_CONTENT_ENCODING, other);
-}
-
-static enum http_name name_of_6(const uint8_t *name)
-{
-    enum http_name other = pick(name[0], 'e', HTTP_EXPECT, HTTP_SERVER);
-    return pick(name[0], 'a', HTTP_ACCEPT, other);
-}
-
 /* The only name of ours that can be this one. */
 static enum http_name name_candidate(struct bytes name)
 {
     const uint8_t *n = name.data;
     switch (name.size) {
     case 2: return HTTP_TE;
-    case 4: return pick(n[0], 'h', HTTP_HOST, HTTP_DATE);
+    case 4: return HTTP_HOST;
     case 5: return HTTP_ALLOW;
-    case 6: return name_of_6(n);
+    case 6: return pick(n[0], 'e', HTTP_EXPECT, HTTP_SERVER);
     case 7: return pick(n[0], 't', HTTP_TRAILER, HTTP_UPGRADE);
     case 10: return pick(n[0], 'c', HTTP_CONNECTION, HTTP_KEEP_ALIVE);
     case 11: return HTTP_RETRY_AFTER;
@@ -66,8 +54,8 @@ static enum http_name name_candidate(struct bytes name)
     case 13: return HTTP_AUTHORIZATION;
     case 14: return name_of_14(n);
     case 15: return HTTP_GRAPEVINE_EPOCH;
-    case 16: return name_of_16(n);
-    case 17: return pick(n[0], 't', HTTP_TRANSFER_ENCODING, HTTP_X_REQUEST_TIMEOUT);
+    case 16: return pick(n[0], 'p', HTTP_PROXY_CONNECTION, HTTP_GRAPEVINE_REASON);
+    case 17: return HTTP_TRANSFER_ENCODING;
     case 18: return name_of_18(n);
     case 19: return HTTP_PROXY_AUTHORIZATION;
     default: return HTTP_OTHER;
@@ -201,12 +189,4 @@ bool http_is_hop_by_hop(const struct http_head *head, const struct http_field *f
 bool http_status_has_no_body(int status)
 {
     return (status >= 100 && status < 200) || status == 204 || status == 304;
-}
-
-bool http_value_is_safe(struct bytes value)
-{
-    for (size_t i = 0; i < value.size; i++)
-        if (value.data[i] == '\r' || value.data[i] == '\n' || value.data[i] == '\0')
-            return false;
-    return true;
 }

@@ -15,14 +15,11 @@
 /* Fields that the program itself reads or writes; all others pass through unnamed. */
 #define HTTP_NAME_TABLE(X)                                                                         \
     X(OTHER, "")                                                                                   \
-    X(ACCEPT, "accept")                                                                            \
     X(ALLOW, "allow")                                                                              \
     X(AUTHORIZATION, "authorization")                                                              \
     X(CONNECTION, "connection")                                                                    \
-    X(CONTENT_ENCODING, "content-encoding")                                                        \
     X(CONTENT_LENGTH, "content-length")                                                            \
     X(CONTENT_TYPE, "content-type")                                                                \
-    X(DATE, "date")                                                                                \
     X(EXPECT, "expect")                                                                            \
     X(HOST, "host")                                                                                \
     X(KEEP_ALIVE, "keep-alive")                                                                    \
@@ -36,7 +33,6 @@
     X(TRANSFER_ENCODING, "transfer-encoding")                                                      \
     X(UPGRADE, "upgrade")                                                                          \
     X(X_REQUEST_ID, "x-request-id")                                                                \
-    X(X_REQUEST_TIMEOUT, "x-request-timeout")                                                      \
     X(GRAPEVINE_ENVELOPE, "grapevine-envelope")                                                    \
     X(GRAPEVINE_EPOCH, "grapevine-epoch")                                                          \
     X(GRAPEVINE_LOAD, "grapevine-load")                                                            \
@@ -104,8 +100,6 @@ bool http_connection_names(const struct http_head *head, struct bytes option);
 /* True for 1xx, 204, 304: an answer that has no body. */
 bool http_status_has_no_body(int status);
 const char *http_status_text(int status);
-/* A field value that may be written as it is: no CR, LF, NUL. */
-bool http_value_is_safe(struct bytes value);
 
 /* Version of the library that frames HTTP/1.1 ("8.1.0"). */
 const char *http_library_version(void);

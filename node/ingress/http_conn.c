@@ -383,12 +383,17 @@ static const struct io_stream_ops stream_ops = {NULL, on_read, on_eof, on_drain,
 
 /* --- listening */
 
+/* Clients never lock the CLI out. */
+static bool has_place(const struct lane *lane, enum api_face face)
+{
+    return lane->connection_count < lane->config->limits.connections || face == API_CONTROL;
+}
+
 static void on_accept(void *owner, struct io_stream *stream)
 {
     struct listener *l = owner;
     struct lane *lane = l->lane;
-    struct http_conn *conn =
-        lane->connection_count < lane->config->limits.connections ? calloc(1, sizeof *conn) : NULL;
+    struct http_conn *conn = has_place(lane, l->face) ? calloc(1, sizeof *conn) : NULL;
     if (!conn) {
         lane->metrics.connections_refused++;
         io_stream_close(stream);

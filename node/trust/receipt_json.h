@@ -23,11 +23,4 @@ MUST_CHECK enum err receipt_json_append(const struct receipt_entry *entries, siz
                                         const uint8_t root[CRYPTO_PUBLIC_SIZE],
                                         const struct id *mesh, struct buf *out);
 
-static inline enum err receipt_chain_to_json(const struct receipt_entry *entries, size_t count,
-                                             const uint8_t root[CRYPTO_PUBLIC_SIZE],
-                                             const struct id *mesh, struct buf *out)
-{
-    return receipt_json_append(entries, count, root, mesh, out);
-}
-
 #endif

@@ -49,7 +49,7 @@ static void one_chain(struct bytes wire)
 
     struct id mesh = id_of_public_key(ROOT);
     buf_clear(&out);
-    if (receipt_chain_to_json(entries, count, ROOT, &mesh, &out) == ERR_OK)
+    if (receipt_json_append(entries, count, ROOT, &mesh, &out) == ERR_OK)
         one_json(buf_bytes(&out), true);
     buf_fini(&out);
 }

@@ -207,7 +207,7 @@ static void judge_broken(struct town *t, struct job *j)
     bool has_event = job_is_stream(j) && job_ends_in_error_event(j);
     /* Whatever the reason: the executor's clock may run out a little before the ingress's, and a
      * reset does not say why. */
-    bool late = t->deadline_ms < TOWN_DEADLINE_MS &&
+    bool late = (t->deadline_ms < TOWN_DEADLINE_MS || met_silence(t, j)) &&
                 j->ended_us - j->started_us + 100 * TOWN_MS >= t->deadline_ms * TOWN_MS;
     if (job_is_stream(j) && !has_event && (!lost || j->is_complete || j->extra.size > 0))
         town_fail(t, "broken_streams_say_so", "%s: %zu of %zu bytes, extra '%.*s'", j->id,

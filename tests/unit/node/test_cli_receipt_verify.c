@@ -23,9 +23,8 @@ struct texts {
 static void write_json(struct texts *t)
 {
     buf_clear(&t->json);
-    assert_int_equal(receipt_chain_to_json(t->chain.entries, t->chain.count,
-                                           t->mesh.root.public_key, &t->chain.nodes[0].mesh,
-                                           &t->json),
+    assert_int_equal(receipt_json_append(t->chain.entries, t->chain.count, t->mesh.root.public_key,
+                                         &t->chain.nodes[0].mesh, &t->json),
                      ERR_OK);
 }
 
@@ -117,8 +116,8 @@ static void a_record_that_does_not_decode_gives_no_json(void **state)
     texts_init(&t, 2);
     size_t size = t.json.size;
     t.chain.entries[1].record.size--;
-    assert_int_equal(receipt_chain_to_json(t.chain.entries, 2, t.mesh.root.public_key,
-                                           &t.chain.nodes[0].mesh, &t.json),
+    assert_int_equal(receipt_json_append(t.chain.entries, 2, t.mesh.root.public_key,
+                                         &t.chain.nodes[0].mesh, &t.json),
                      ERR_INVALID);
     assert_int_equal(t.json.size, size);
     texts_fini(&t);

@@ -126,7 +126,7 @@ static void make_receipt_json(struct buf *out)
     struct fixture f = the_mesh();
     struct fixture_receipts chain;
     fixture_receipts(&f, 2, &chain);
-    must(receipt_chain_to_json(chain.entries, 2, f.root.public_key, &chain.nodes[0].mesh, out));
+    must(receipt_json_append(chain.entries, 2, f.root.public_key, &chain.nodes[0].mesh, out));
 }
 
 static const struct {
