@@ -194,7 +194,7 @@ static void on_closed(struct mesh_stream *ms, enum err reason)
     if (x->call.peer.has_end)
         finish(x);
     else
-        call_broken(x, begun ? reason : reason == ERR_REFUSED ? ERR_OVERLOADED : ERR_LINK_LOST);
+        call_broken(x, begun ? reason : reason == ERR_REFUSED ? ERR_NO_CANDIDATE : ERR_LINK_LOST);
 }
 
 static const struct mesh_stream_ops stream_ops = {on_head, on_data, on_end, on_want, on_closed};
