@@ -11,15 +11,8 @@ static inline bool forward_drops(const struct http_head *head, const struct http
     case HTTP_HOST:
     case HTTP_CONTENT_LENGTH:
     case HTTP_EXPECT:
-    case HTTP_X_REQUEST_ID:
-    case HTTP_GRAPEVINE_ENVELOPE:
-    case HTTP_GRAPEVINE_EPOCH:
-    case HTTP_GRAPEVINE_LOAD:
-    case HTTP_GRAPEVINE_NODE:
-    case HTTP_GRAPEVINE_PATH:
-    case HTTP_GRAPEVINE_REASON:
-    case HTTP_GRAPEVINE_RECEIPTS: return true;
-    default: return http_is_hop_by_hop(head, f);
+    case HTTP_X_REQUEST_ID: return true;
+    default: return http_is_ours(f->id) || http_is_hop_by_hop(head, f);
     }
 }
 

@@ -223,20 +223,6 @@ static void resume_call(struct exchange *x)
 
 static const struct call_ops call_ops = {cancel, pause_call, resume_call};
 
-static struct bytes lower_name(struct exchange *x, const struct http_field *f)
-{
-    if (f->id != HTTP_OTHER)
-        return http_name_text(f->id);
-    struct bytes copy = arena_copy(&x->arena, f->name);
-    if (!copy.data)
-        return copy;
-    uint8_t *text = (uint8_t *)(uintptr_t)copy.data;
-    for (size_t i = 0; i < copy.size; i++)
-        if (text[i] >= 'A' && text[i] <= 'Z')
-            text[i] = (uint8_t)(text[i] + 32);
-    return copy;
-}
-
 static enum err build_head(struct exchange *x, struct bytes envelope, struct http_head *ret_head)
 {
     struct http_field *fields =
@@ -248,12 +234,8 @@ static enum err build_head(struct exchange *x, struct bytes envelope, struct htt
                                       http_name_text(HTTP_GRAPEVINE_ENVELOPE), envelope};
     for (size_t i = 0; i < x->head.field_count; i++) {
         const struct http_field *f = &x->head.fields[i];
-        if (forward_drops(&x->head, f))
-            continue;
-        struct bytes name = lower_name(x, f);
-        if (!name.data)
-            return ERR_NO_MEMORY;
-        fields[n++] = (struct http_field){f->id, name, f->value};
+        if (!forward_drops(&x->head, f))
+            fields[n++] = *f; /* h2 makes names lower case */
     }
     *ret_head = (struct http_head){.method = x->head.method,
                                    .target = x->head.target,

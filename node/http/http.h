@@ -89,6 +89,12 @@ struct http_head {
     size_t field_count;
 };
 
+/* Fields that nodes say to each other; none comes from a client or an engine in good faith. */
+static inline bool http_is_ours(enum http_name id)
+{
+    return id >= HTTP_GRAPEVINE_ENVELOPE && id <= HTTP_GRAPEVINE_RECEIPTS;
+}
+
 /* First field with this id, or NULL. */
 const struct http_field *http_find(const struct http_head *head, enum http_name id);
 /* Hop-by-hop (RFC 9110 section 7.6.1): the fixed set, and those that a Connection field of this

@@ -12,18 +12,8 @@ static struct http_conn *conn_of(const struct exchange *x)
 /* Ours to write, or none of the client's business. */
 static bool drops(const struct http_head *answer, const struct http_field *f)
 {
-    switch (f->id) {
-    case HTTP_CONTENT_LENGTH:
-    case HTTP_X_REQUEST_ID:
-    case HTTP_GRAPEVINE_ENVELOPE:
-    case HTTP_GRAPEVINE_EPOCH:
-    case HTTP_GRAPEVINE_LOAD:
-    case HTTP_GRAPEVINE_NODE:
-    case HTTP_GRAPEVINE_PATH:
-    case HTTP_GRAPEVINE_REASON:
-    case HTTP_GRAPEVINE_RECEIPTS: return true;
-    default: return http_is_hop_by_hop(answer, f);
-    }
+    return f->id == HTTP_CONTENT_LENGTH || f->id == HTTP_X_REQUEST_ID || http_is_ours(f->id) ||
+           http_is_hop_by_hop(answer, f);
 }
 
 static enum err write_own_fields(struct http_conn *conn, const struct exchange *x)

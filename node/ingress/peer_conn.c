@@ -39,32 +39,9 @@ static struct peer_conn *of_exchange(const struct exchange *x)
 static bool drops(const struct exchange *x, const struct http_head *answer,
                   const struct http_field *f)
 {
-    switch (f->id) {
-    case HTTP_CONTENT_LENGTH:
-    case HTTP_GRAPEVINE_ENVELOPE:
-    case HTTP_GRAPEVINE_EPOCH:
-    case HTTP_GRAPEVINE_LOAD:
-    case HTTP_GRAPEVINE_NODE:
-    case HTTP_GRAPEVINE_PATH:
-    case HTTP_GRAPEVINE_RECEIPTS: return true;
-    case HTTP_GRAPEVINE_REASON: return x->executor != NULL;
-    default: return http_is_hop_by_hop(answer, f);
-    }
-}
-
-/* HTTP/2 names are lower case; engines write them as they like. */
-static bool lower(struct arena *arena, const struct http_field *f, struct bytes *ret_name)
-{
-    uint8_t *text = f->id == HTTP_OTHER ? arena_alloc(arena, f->name.size) : NULL;
-    if (!text) {
-        *ret_name = http_name_text(f->id);
-        return f->id != HTTP_OTHER;
-    }
-    for (size_t i = 0; i < f->name.size; i++)
-        text[i] = f->name.data[i] >= 'A' && f->name.data[i] <= 'Z' ? (uint8_t)(f->name.data[i] + 32)
-                                                                   : f->name.data[i];
-    *ret_name = bytes_of(text, f->name.size);
-    return true;
+    if (f->id == HTTP_GRAPEVINE_REASON)
+        return x->executor != NULL;
+    return f->id == HTTP_CONTENT_LENGTH || http_is_ours(f->id) || http_is_hop_by_hop(answer, f);
 }
 
 static struct http_field own_field(enum http_name id, struct bytes value)
@@ -120,10 +97,8 @@ static void sink_begin(struct exchange *x, const struct http_head *answer)
     facts_load_to_text(&load, load_text);
     for (size_t i = 0; i < answer->field_count; i++) {
         const struct http_field *f = &answer->fields[i];
-        if (!drops(x, answer, f) && lower(&x->arena, f, &fields[n].name)) {
-            fields[n].id = f->id;
-            fields[n++].value = f->value;
-        }
+        if (!drops(x, answer, f))
+            fields[n++] = *f; /* h2 makes names lower case */
     }
     fields[n++] = own_field(HTTP_GRAPEVINE_LOAD, bytes_from_str(load_text));
     if (x->executor) {
