@@ -132,6 +132,20 @@ enum err crypto_dh(const uint8_t secret[32], const uint8_t public_key[32], uint8
     return ERR_OK;
 }
 
+enum err crypto_sign_public_to_dh(const uint8_t public_key[32], uint8_t ret_public[32])
+{
+    uint8_t converted[CRYPTO_PUBLIC_SIZE];
+    if (crypto_sign_ed25519_pk_to_curve25519(converted, public_key) != 0)
+        return ERR_INVALID;
+    memcpy(ret_public, converted, sizeof converted);
+    return ERR_OK;
+}
+
+void crypto_sign_secret_to_dh(const uint8_t secret[64], uint8_t ret_secret[32])
+{
+    crypto_sign_ed25519_sk_to_curve25519(ret_secret, secret);
+}
+
 typedef crypto_generichash_blake2b_state blake2b;
 
 void crypto_hash(struct bytes data, uint8_t ret_hash[32])

@@ -50,6 +50,10 @@ void crypto_dh_keypair(uint8_t ret_public[32], uint8_t ret_secret[32]);
 void crypto_dh_public(const uint8_t secret[32], uint8_t ret_public[32]);
 MUST_CHECK enum err crypto_dh(const uint8_t secret[32], const uint8_t public_key[32],
                               uint8_t ret_shared[32]);
+/* The X25519 pair of an Ed25519 pair, so that two nodes who know each other's signing key share a
+ * secret. ERR_INVALID: no point of the curve's main subgroup. */
+MUST_CHECK enum err crypto_sign_public_to_dh(const uint8_t public_key[32], uint8_t ret_public[32]);
+void crypto_sign_secret_to_dh(const uint8_t secret[64], uint8_t ret_secret[32]);
 
 /* BLAKE2b-256 (of several parts in a row). */
 void crypto_hash(struct bytes data, uint8_t ret_hash[32]) CRYPTO_LINKED_AS("crypto_own_hash");

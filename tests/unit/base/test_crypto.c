@@ -86,6 +86,48 @@ static void low_order_points_are_refused_and_leave_the_output_alone(void **state
     assert_memory_equal(shared, before, 32);
 }
 
+/* libsodium's own vector. */
+static void a_signing_pair_becomes_a_dh_pair(void **state)
+{
+    (void)state;
+    uint8_t seed[32], public_key[32], secret[64], dh_public[32], dh_secret[32], again[32];
+    unhex("421151a459faeade3d247115f94aedae42318124095afabe4d1451a559faedee", seed);
+    crypto_sign_keypair_from_seed(seed, public_key, secret);
+    assert_int_equal(crypto_sign_public_to_dh(public_key, dh_public), ERR_OK);
+    crypto_sign_secret_to_dh(secret, dh_secret);
+    check_hex(dh_public, 32, "f1814f0e8ff1043d8a44d25babff3cedcae6c22c3edaa48f857ae70de2baae50");
+    check_hex(dh_secret, 32, "8052030376d47112be7f73ed7a019293dd12ad910b654455798b4667d73de166");
+    crypto_dh_public(dh_secret, again);
+    assert_memory_equal(again, dh_public, 32);
+}
+
+static void two_signing_pairs_share_a_secret(void **state)
+{
+    (void)state;
+    uint8_t public_key[2][32], secret[2][64], dh_public[32], dh_secret[32], shared[2][32];
+    for (int i = 0; i < 2; i++)
+        crypto_sign_keypair(public_key[i], secret[i]);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(crypto_sign_public_to_dh(public_key[1 - i], dh_public), ERR_OK);
+        crypto_sign_secret_to_dh(secret[i], dh_secret);
+        assert_int_equal(crypto_dh(dh_secret, dh_public, shared[i]), ERR_OK);
+    }
+    assert_memory_equal(shared[0], shared[1], 32);
+}
+
+static void a_bad_signing_key_becomes_no_dh_key(void **state)
+{
+    (void)state;
+    uint8_t zero[32] = {0}, identity[32] = {1}, off_curve[32] = {2}, order_8[32], out[32] = {7};
+    /* A point of order 8 of the curve: no key has it. */
+    unhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", order_8);
+    assert_int_equal(crypto_sign_public_to_dh(zero, out), ERR_INVALID);
+    assert_int_equal(crypto_sign_public_to_dh(identity, out), ERR_INVALID);
+    assert_int_equal(crypto_sign_public_to_dh(off_curve, out), ERR_INVALID);
+    assert_int_equal(crypto_sign_public_to_dh(order_8, out), ERR_INVALID);
+    assert_int_equal(out[0], 7);
+}
+
 static void blake2b_gives_the_published_hashes(void **state)
 {
     (void)state;
@@ -368,6 +410,9 @@ int main(void)
         cmocka_unit_test(any_changed_bit_breaks_a_signature),
         cmocka_unit_test(x25519_gives_the_published_shared_secret),
         cmocka_unit_test(low_order_points_are_refused_and_leave_the_output_alone),
+        cmocka_unit_test(a_signing_pair_becomes_a_dh_pair),
+        cmocka_unit_test(two_signing_pairs_share_a_secret),
+        cmocka_unit_test(a_bad_signing_key_becomes_no_dh_key),
         cmocka_unit_test(blake2b_gives_the_published_hashes),
         cmocka_unit_test(hashing_in_parts_equals_hashing_at_once),
         cmocka_unit_test(hmac_agrees_with_another_implementation),
