@@ -103,6 +103,8 @@ static enum cli_exit dispatch(int argc, char *const *argv)
         return parse_and_run(command_find(1, (char *[]){(char *)"version"}, &words), argc - 1,
                              argv + 1);
     const struct command *command = command_find(argc, argv, &words);
+    if (!command && argc > 1 && is_help(argv[1]) && command_help_group(argv[0]))
+        return CLI_DONE;
     if (!command)
         return refuse_command(argc, argv);
     if (asks_for_help(argc - words, argv + words)) {
@@ -122,6 +124,8 @@ enum cli_exit cli_help(const struct cli *cli)
     }
     char *argv[2] = {(char *)f->words[0], (char *)(f->word_count > 1 ? f->words[1] : "")};
     const struct command *command = command_find((int)f->word_count, argv, &words);
+    if (!command && f->word_count == 1 && command_help_group(argv[0]))
+        return CLI_DONE;
     if (!command)
         return refuse_command((int)f->word_count, argv);
     command_help(command);

@@ -173,6 +173,24 @@ void command_list(void)
            "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 not reachable or timed out.\n");
 }
 
+bool command_help_group(const char *word)
+{
+    size_t size = strlen(word);
+    bool found = false;
+    for (size_t i = 0; i < command_count(); i++) {
+        const struct command *c = &commands[i];
+        if (strncmp(c->name, word, size) != 0 || c->name[size] != ' ')
+            continue;
+        if (!found)
+            printf("usage: grapevine %s COMMAND [FLAGS]\n\n", word);
+        printf("  %-16s%s\n", c->name, c->summary);
+        found = true;
+    }
+    if (found)
+        printf("\ngrapevine %s COMMAND --help explains a command.\n", word);
+    return found;
+}
+
 void command_help(const struct command *c)
 {
     printf("usage: grapevine %s%s%s [FLAGS]\n\n%s.\n", c->name, c->arguments[0] ? " " : "",

@@ -34,6 +34,8 @@ const char *command_near(int argc, char *const *argv);
 /* `help` and `COMMAND --help`, on stdout. */
 void command_list(void);
 void command_help(const struct command *command);
+/* `WORD --help` where only WORD and another word are a command: those commands. False: none. */
+bool command_help_group(const char *word);
 
 enum cli_exit cli_config_check(const struct cli *cli);
 enum cli_exit cli_help(const struct cli *cli);

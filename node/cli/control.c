@@ -135,13 +135,14 @@ static enum err call(const struct io_addr *addr, struct call *c)
 
 static enum cli_exit say_unreachable(enum err e, const char *dir, const char *path)
 {
+    char quoted[SAY_QUOTED_MAX];
     switch (e) {
     case ERR_NOT_FOUND:
     case ERR_REFUSED:
         return say_error(CLI_UNREACHABLE,
                          "no node answers: %s: is it running? start it with: grapevine "
                          "run --dir %s",
-                         path, dir);
+                         path, say_quoted(dir, quoted));
     case ERR_PERMISSION:
         return say_error(CLI_FAILED,
                          "permission denied: %s: only the user who runs the node may ask it", path);

@@ -67,7 +67,7 @@ static enum err set_all(const struct flags *flags, struct config *config, struct
     cursor = 0;
     for (const char *peer; (peer = flags_next(flags, "--peer", &cursor));)
         TRY(config_add_peer(config, peer, "--peer", message));
-    return config_validate(config, "the flags", message);
+    return config_validate(config, bytes_of(NULL, 0), "the flags", message);
 }
 
 enum cli_exit enrol_options(const struct flags *flags, struct config *config)
@@ -142,18 +142,26 @@ static enum cli_exit report_json(const char *dir, const struct config *config,
     return CLI_DONE;
 }
 
+static const char *quote(const char *dir, const char *name, char ret_text[SAY_QUOTED_MAX])
+{
+    char path[FILES_PATH_MAX];
+    return say_quoted(files_join(dir, name, path) == ERR_OK ? path : name, ret_text);
+}
+
 static void report_next(const char *dir, const struct config *config, bool mesh_is_new)
 {
+    char quoted[SAY_QUOTED_MAX];
     printf("\nnext\n");
     if (!mesh_is_new && config->peer_count == 0)
-        printf("  add a peer's address under peers: in %s/%s: the token names none\n", dir,
-               NODEDIR_CONFIG);
-    printf("  grapevine run --dir %s\n", dir);
+        printf("  add a peer's address under peers: in %s: the token names none\n",
+               quote(dir, NODEDIR_CONFIG, quoted));
+    printf("  grapevine run --dir %s\n", say_quoted(dir, quoted));
     if (!mesh_is_new)
         return;
-    printf("  grapevine invite --dir %s      prints a token for another node to join with\n", dir);
-    printf("  move %s/%s to a safe place: the running mesh never reads it\n", dir,
-           NODEDIR_ROOT_KEY);
+    printf("  grapevine invite --dir %s      prints a token for another node to join with\n",
+           say_quoted(dir, quoted));
+    printf("  move %s to a safe place: the running mesh never reads it\n",
+           quote(dir, NODEDIR_ROOT_KEY, quoted));
 }
 
 enum cli_exit enrol_report(const struct cli *cli, const char *dir, const struct config *config,

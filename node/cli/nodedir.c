@@ -145,44 +145,48 @@ enum cli_exit nodedir_make(const char *dir, const struct nodedir_content *conten
 
 /* --- the configuration in it */
 
-static enum cli_exit say_config_error(enum cli_exit code, struct buf *message)
-{
-    char text[2048];
-    bytes_to_str(buf_bytes(message), text, sizeof(text));
-    return say_error(code, "configuration: %s", text);
-}
-
 static enum cli_exit parse_config(const char *path, const struct flags *flags, struct bytes text,
                                   struct config *config, struct buf *message)
 {
     if (config_parse(text, path, config, message) != ERR_OK)
-        return say_config_error(CLI_FAILED, message);
+        return CLI_FAILED;
     size_t cursor = 0;
     for (const char *set; (set = flags_next(flags, "--set", &cursor));)
         if (config_set(config, set, message) != ERR_OK)
-            return say_config_error(CLI_USAGE, message);
-    if (config_validate(config, path, message) != ERR_OK)
-        return say_config_error(CLI_FAILED, message);
+            return CLI_USAGE;
+    return config_validate(config, text, path, message) == ERR_OK ? CLI_DONE : CLI_FAILED;
+}
+
+enum cli_exit nodedir_read_config(const char *path, const struct flags *flags, struct buf *text,
+                                  struct config *ret_config, struct buf *message)
+{
+    struct config config;
+    char reason[2048];
+    struct buf why;
+    enum err e = files_read(path, text);
+    if (e == ERR_NOT_FOUND)
+        return say_into(message, CLI_FAILED,
+                        "no configuration: %s: make a node with grapevine init or join, "
+                        "or name its directory with --dir",
+                        path);
+    if (e != ERR_OK)
+        return say_file_error_into(message, e, path);
+    buf_init_fixed(&why, (uint8_t *)reason, sizeof(reason) - 1);
+    enum cli_exit code = parse_config(path, flags, buf_bytes(text), &config, &why);
+    reason[why.size] = 0;
+    if (code != CLI_DONE)
+        return say_into(message, code, "configuration: %s", reason);
+    *ret_config = config;
     return CLI_DONE;
 }
 
 enum cli_exit nodedir_load_config(const char *path, const struct flags *flags, struct buf *text,
                                   struct config *ret_config)
 {
-    struct config config;
+    char said[4096];
     struct buf message;
-    enum err e = files_read(path, text);
-    if (e == ERR_NOT_FOUND)
-        return say_error(CLI_FAILED,
-                         "no configuration: %s: make a node with grapevine init or join, "
-                         "or name its directory with --dir",
-                         path);
-    if (e != ERR_OK)
-        return say_file_error(e, path);
-    buf_init(&message, 4096);
-    enum cli_exit code = parse_config(path, flags, buf_bytes(text), &config, &message);
-    buf_fini(&message);
-    if (code == CLI_DONE)
-        *ret_config = config;
-    return code;
+    buf_init_fixed(&message, (uint8_t *)said, sizeof(said) - 1);
+    enum cli_exit code = nodedir_read_config(path, flags, text, ret_config, &message);
+    said[message.size] = 0;
+    return code == CLI_DONE ? CLI_DONE : say_error(code, "%s", said);
 }

@@ -35,6 +35,10 @@ MUST_CHECK enum cli_exit nodedir_make(const char *dir, const struct nodedir_cont
  * `flags` and checks the whole. Says what is wrong. */
 MUST_CHECK enum cli_exit nodedir_load_config(const char *path, const struct flags *flags,
                                              struct buf *text, struct config *ret_config);
+/* The same; what is wrong goes into `message`. */
+MUST_CHECK enum cli_exit nodedir_read_config(const char *path, const struct flags *flags,
+                                             struct buf *text, struct config *ret_config,
+                                             struct buf *message);
 #define NODEDIR_CONFIG_MAX (256 * 1024) /* bytes of such a file that are read */
 
 #endif

@@ -70,27 +70,29 @@ static void init_log(struct run *r)
 /* --- identity and configuration agree */
 
 static enum cli_exit refuse_difference(const struct run *r, const char *key, const char *configured,
-                                       const char *certified)
+                                       const char *certified, struct buf *message)
 {
     char line[16] = "";
     unsigned number = config_line_of(buf_bytes(&r->yaml), key);
     if (number)
         snprintf(line, sizeof(line), ":%u", number);
-    return say_error(CLI_REFUSED,
-                     "certificate and configuration differ: %s%s: %s is %s, but this node's "
-                     "certificate says %s; write %s there, or join anew",
-                     r->config_path, line, key, configured, certified, certified);
+    return say_into(message, CLI_REFUSED,
+                    "certificate and configuration differ: %s%s: %s is %s, but this node's "
+                    "certificate says %s; write %s there, or join anew",
+                    r->config_path, line, key, configured, certified, certified);
 }
 
-static enum cli_exit check_difference(const struct run *r, const struct config *c)
+static enum cli_exit check_difference(const struct run *r, const struct config *c,
+                                      struct buf *message)
 {
     const struct cert *cert = &r->identity.cert;
     if (strcmp(c->name, cert->name) != 0)
-        return refuse_difference(r, "node.name", c->name, cert->name);
+        return refuse_difference(r, "node.name", c->name, cert->name, message);
     if (c->tier != cert->tier)
-        return refuse_difference(r, "node.tier", tier_name(c->tier), tier_name(cert->tier));
+        return refuse_difference(r, "node.tier", tier_name(c->tier), tier_name(cert->tier),
+                                 message);
     if (strcmp(c->region, cert->region) != 0)
-        return refuse_difference(r, "node.region", c->region, cert->region);
+        return refuse_difference(r, "node.region", c->region, cert->region, message);
     return CLI_DONE;
 }
 
@@ -130,7 +132,17 @@ static enum cli_exit load_identity(struct run *r)
             code = refuse_identity(e, cert_path);
     }
     keyfile_wipe(&k);
-    return code == CLI_DONE ? check_difference(r, &r->config) : code;
+    return code;
+}
+
+static enum cli_exit compare_identity(const struct run *r)
+{
+    char text[MESSAGE_MAX];
+    struct buf message;
+    buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
+    enum cli_exit code = check_difference(r, &r->config, &message);
+    text[message.size] = 0;
+    return code == CLI_DONE ? CLI_DONE : say_error(code, "%s", text);
 }
 
 /* --- --dev: everything is made first, and removed at the end */
@@ -205,23 +217,27 @@ static void stop(struct run *r)
     node_drain(r->node);
 }
 
-static void reload(struct run *r)
+static enum err take_over(struct run *r, struct buf *message)
 {
     struct config config;
+    buf_clear(&r->yaml);
+    if (nodedir_read_config(r->config_path, &r->cli->flags, &r->yaml, &config, message) != CLI_DONE)
+        return ERR_INVALID;
+    if (check_difference(r, &config, message) != CLI_DONE)
+        return ERR_CERT_SCOPE;
+    fdlimit_bound(&config, &r->log);
+    TRY(node_reload(r->node, &config, message));
+    r->log.level = config.log_level;
+    return ERR_OK;
+}
+
+static void reload(struct run *r)
+{
     char text[MESSAGE_MAX];
     struct buf message;
-    buf_clear(&r->yaml);
-    if (nodedir_load_config(r->config_path, &r->cli->flags, &r->yaml, &config) != CLI_DONE ||
-        check_difference(r, &config) != CLI_DONE) {
-        LOG(&r->log, LOG_ERROR, "reload_refused", LOG_STR("file", r->config_path));
-        return;
-    }
-    fdlimit_bound(&config, &r->log);
     buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
-    enum err e = node_reload(r->node, &config, &message);
+    enum err e = take_over(r, &message);
     text[message.size] = 0;
-    if (e == ERR_OK)
-        r->log.level = config.log_level;
     LOG(&r->log, e == ERR_OK ? LOG_INFO : LOG_ERROR, e == ERR_OK ? "reloaded" : "reload_refused",
         LOG_STR("file", r->config_path), LOG_ERR(e), LOG_STR("detail", text));
 }
@@ -253,6 +269,8 @@ static enum cli_exit prepare(struct run *r)
     code = nodedir_load_config(r->config_path, &r->cli->flags, &r->yaml, &r->config);
     if (code == CLI_DONE)
         code = load_identity(r);
+    if (code == CLI_DONE)
+        code = compare_identity(r);
     if (code == CLI_DONE)
         code = boot_open(r->dir, &r->boot);
     return code;

@@ -128,43 +128,21 @@ enum err config_add_backend(struct config *config, const char *url, const char *
     return ERR_OK;
 }
 
-static enum err check_backend_names(const struct config *config, const char *file,
-                                    struct buf *message)
-{
-    for (size_t i = 0; i < config->backend_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(config->backends[i].name, config->backends[j].name) != 0)
-                continue;
-            found_say(
-                message,
-                "%s: backends[%zu].name: %s is the name of backends[%zu] too; names must differ",
-                file, i, config->backends[i].name, j);
-            return ERR_INVALID;
-        }
-    }
-    return ERR_OK;
-}
+/* --- places in a file */
 
-enum err config_validate(const struct config *config, const char *file, struct buf *message)
+/* "name" of "node.name"; *ret_index of "backends[1]", 0 elsewhere. */
+static struct bytes first_step(struct bytes key, size_t *ret_index, struct bytes *ret_rest)
 {
-    struct io_addr http;
-    struct io_addr mesh;
-    if (!config->name[0])
-        return refuse(message, file, "node.name",
-                      "missing; give this node a name that is unique in the mesh");
-    TRY(check_backend_names(config, file, message));
-    if (io_addr_parse(bytes_from_str(config->listen_http), &http) != ERR_OK)
-        return refuse(message, file, "listen.http", "not an address");
-    if (io_addr_parse(bytes_from_str(config->listen_mesh), &mesh) != ERR_OK)
-        return refuse(message, file, "listen.mesh", "not an address");
-    if (http.port != 0 && io_addr_equal(&http, &mesh))
-        return refuse(message, file, "listen", "http and mesh cannot share one address and port");
-    return ERR_OK;
-}
-
-enum err config_parse_duration(const char *text, uint64_t *ret_ms)
-{
-    return value_parse_duration(bytes_from_str(text), ret_ms) ? ERR_OK : ERR_INVALID;
+    size_t size = bytes_find(key, '.');
+    struct bytes step = bytes_of(key.data, size);
+    size_t bracket = bytes_find(step, '[');
+    struct bytes digits = bytes_skip(step, bracket + 1);
+    uint64_t index = 0;
+    if (digits.size > 0)
+        digits.size--;
+    *ret_index = bytes_to_u64(digits, &index) ? (size_t)index : 0;
+    *ret_rest = bytes_skip(key, size + 1);
+    return bytes_of(step.data, bracket);
 }
 
 static const struct yaml_item *find_value(const struct yaml_item *map, struct bytes key)
@@ -175,22 +153,108 @@ static const struct yaml_item *find_value(const struct yaml_item *map, struct by
     return NULL;
 }
 
-unsigned config_line_of(struct bytes yaml, const char *key)
+/* The value of `key`, or the nearest one above it that is there. */
+static const struct yaml_item *find_place(const struct yaml_item *item, const char *key,
+                                          bool *ret_is_exact)
+{
+    struct bytes rest = bytes_from_str(key);
+    *ret_is_exact = true;
+    while (rest.size > 0) {
+        size_t index;
+        const struct yaml_item *next = find_value(item, first_step(rest, &index, &rest));
+        if (next && next->kind == YAML_LIST && rest.size > 0)
+            for (next = next->first; next && index > 0; index--)
+                next = next->next;
+        if (!next) {
+            *ret_is_exact = false;
+            return item;
+        }
+        item = next;
+    }
+    return item;
+}
+
+struct place {
+    unsigned line; /* 0: the text is no YAML */
+    unsigned column;
+    bool is_exact;
+};
+
+static struct place place_of(struct bytes yaml, const char *key)
 {
     struct arena arena;
     struct yaml_problem problem;
-    const struct yaml_item *item = NULL;
+    const struct yaml_item *root = NULL;
+    struct place place = {0};
     arena_init(&arena, YAML_ARENA_SIZE);
-    if (yaml_tree_parse(yaml, &arena, &item, &problem) != ERR_OK)
-        item = NULL;
-    for (struct bytes rest = bytes_from_str(key); item && rest.size;) {
-        size_t size = bytes_find(rest, '.');
-        item = find_value(item, bytes_of(rest.data, size));
-        rest = bytes_skip(rest, size + 1);
+    if (yaml_tree_parse(yaml, &arena, &root, &problem) == ERR_OK) {
+        const struct yaml_item *item = find_place(root, key, &place.is_exact);
+        place.line = item->line;
+        place.column = item->column;
     }
-    unsigned line = item ? item->line : 0;
     arena_fini(&arena);
-    return line;
+    return place;
+}
+
+/* --- checks across keys */
+
+static enum err refuse_at(struct buf *message, struct bytes yaml, const char *file, const char *key,
+                          const char *what)
+{
+    struct place place = place_of(yaml, key);
+    if (yaml.data && place.line > 0)
+        found_say(message, "%s:%u:%u: %s: %s", file, place.line, place.column, key, what);
+    else
+        found_say(message, "%s: %s: %s", file, key, what);
+    return ERR_INVALID;
+}
+
+static enum err check_backend_names(const struct config *config, struct bytes yaml,
+                                    const char *file, struct buf *message)
+{
+    for (size_t i = 0; i < config->backend_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(config->backends[i].name, config->backends[j].name) != 0)
+                continue;
+            char key[40];
+            char what[CERT_NAME_MAX + 80];
+            snprintf(key, sizeof(key), "backends[%zu].name", i);
+            snprintf(what, sizeof(what), "%s is the name of backends[%zu] too; names must differ",
+                     config->backends[i].name, j);
+            return refuse_at(message, yaml, file, key, what);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err config_validate(const struct config *config, struct bytes yaml, const char *file,
+                         struct buf *message)
+{
+    struct io_addr http;
+    struct io_addr mesh;
+    if (!config->name[0])
+        return refuse_at(message, yaml, file, "node.name",
+                         "missing; give this node a name that is unique in the mesh");
+    TRY(check_backend_names(config, yaml, file, message));
+    if (io_addr_parse(bytes_from_str(config->listen_http), &http) != ERR_OK)
+        return refuse_at(message, yaml, file, "listen.http", "not an address");
+    if (io_addr_parse(bytes_from_str(config->listen_mesh), &mesh) != ERR_OK)
+        return refuse_at(message, yaml, file, "listen.mesh", "not an address");
+    if (http.port != 0 && io_addr_equal(&http, &mesh))
+        return refuse_at(message, yaml, file, "listen",
+                         "http and mesh cannot share one address and port");
+    return ERR_OK;
+}
+
+enum err config_parse_duration(const char *text, uint64_t *ret_ms)
+{
+    return value_parse_duration(bytes_from_str(text), ret_ms) ? ERR_OK : ERR_INVALID;
+}
+
+unsigned config_line_of(struct bytes yaml, const char *key)
+{
+    struct place place = place_of(yaml, key);
+    return place.is_exact ? place.line : 0;
 }
 
 const char *config_library_version(void)

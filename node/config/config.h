@@ -79,9 +79,10 @@ MUST_CHECK enum err config_add_backend(struct config *config, const char *url, c
                                        struct buf *message);
 /* "24h", as durations in the file. INVALID. */
 MUST_CHECK enum err config_parse_duration(const char *text, uint64_t *ret_ms);
-/* What only makes sense together (a name is given, backend names unique, ...). */
-MUST_CHECK enum err config_validate(const struct config *config, const char *file,
-                                    struct buf *message);
+/* What only makes sense together (a name is given, backend names unique, ...). `yaml`: the text of
+ * `file`, so that messages name the place; without data: it is no file. */
+MUST_CHECK enum err config_validate(const struct config *config, struct bytes yaml,
+                                    const char *file, struct buf *message);
 /* The file that `init` and `join` write: YAML with comments, parses back to the same config. */
 MUST_CHECK enum err config_write(const struct config *config, struct buf *yaml);
 /* Line (from 1) of the value of `key` ("node.tier") in a file that config_parse took; 0: it is not

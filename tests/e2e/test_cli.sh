@@ -73,6 +73,11 @@ for command in init invite join run "config check" status "ls nodes" "ls models"
 done
 refuses 2 "no command"
 refuses 2 "did you mean grapevine init?" initt
+for group in "ls --help" "ls -h" "help ls"; do
+    # shellcheck disable=SC2086
+    expect 0 $group && out "usage: grapevine ls COMMAND" && out "ls nodes" && out "ls models"
+    ! grep -q "receipt get" "$work/out" || fail "$group lists others"
+done
 refuses 2 "ls nodes or ls models" ls
 refuses 2 "ls nodes or ls models" ls nods
 refuses 2 "see grapevine help" frobnicate
@@ -121,6 +126,17 @@ if [ "$(id -u)" != 0 ]; then # root's default is a place of the whole system
 fi
 GRAPEVINE_DIR=$work/by-env expect 0 init && [ -e "$work/by-env/grapevine.yaml" ] ||
     fail "GRAPEVINE_DIR"
+
+echo "-- what to do next can be pasted into a shell"
+odd="$work/with space/it's"
+expect 0 init --dir "$odd" --name odd
+command=$(sed -n 's/^  grapevine run --dir //p' "$work/out")
+[ "$(eval "printf %s $command")" = "$odd" ] || fail "not one word, or another: $command"
+command=$(sed -n 's/^  move \(.*\) to a safe place:.*/\1/p' "$work/out")
+[ "$(eval "printf %s $command")" = "$odd/root.key" ] || fail "not one word, or another: $command"
+expect 4 status --dir "$odd"
+command=$(sed -n 's/.*grapevine run --dir //p' "$work/err")
+[ "$(eval "printf %s $command")" = "$odd" ] || fail "not one word, or another: $command"
 
 echo "-- init refuses and leaves nothing"
 refuses 2 'expected edge, regional or cloud, found "moon"' init --dir "$work/no" --tier moon
@@ -218,7 +234,8 @@ bad() { # bad TEXT YAML: the message, and nothing starts
 bad "bad.yaml:2:9: node.tier: expected edge, regional or cloud, found \"moon\"" \
     'node: {name: a,\n  tier: moon}\n'
 bad "bad.yaml:1:8: node.nmae: unknown key; did you mean node.name?" 'node: {nmae: a}\n'
-bad "node.name: missing" '\n'
+bad "bad.yaml:1:1: node.name: missing" '\n'
+bad "bad.yaml:2:7: node.name: missing" 'lanes: 1\nnode: {tier: edge}\n'
 bad "given twice" 'lanes: 1\nlanes: 1\n'
 bad "not valid YAML" 'node: {\n'
 bad "limits.body: expected a size" 'limits: {body: big}\n'
@@ -305,6 +322,12 @@ printf 'node: {name: cloud-1, tier: cloud, region: us}\nlimits: {queue: many}\n'
 cp "$r/grapevine.yaml" "$work/good.yaml" && cp "$r/new.yaml" "$r/grapevine.yaml"
 kill -HUP "$pid"
 wait_for_line "$work/j.err" "reload_refused"
+grep -q '"reload_refused".*"invalid".*limits.queue: expected' "$work/j.err" ||
+    fail "the log does not say what is wrong"
+sed 's/^  name: cloud-1 .*/  name: cloud-9/' "$work/good.yaml" >"$r/grapevine.yaml"
+kill -HUP "$pid"
+wait_for_line "$work/j.err" "node.name is cloud-9, but this node's certificate says cloud-1"
+! grep -v '^{' "$work/j.err" || fail "a line of the log is no JSON"
 cp "$work/good.yaml" "$r/grapevine.yaml"
 kill -HUP "$pid"
 wait_for_line "$work/j.err" '"reloaded"'

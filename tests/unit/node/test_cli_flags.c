@@ -10,6 +10,7 @@
 #include "node/cli/flags.h"
 #include "node/cli/say.h"
 #include "node/cli/table.h"
+#include "tests/unit/node/said.h"
 
 static const struct flag table[] = {
     {"--dir", "D", "", false},   {"--set", "KEY=VALUE", "", true}, {"--dev", NULL, "", false},
@@ -22,14 +23,13 @@ static const struct flag table[] = {
 
 struct fixture {
     struct flags flags;
-    struct buf message;
-    char text[512];
+    struct said said;
 };
 
 static int setup(void **state)
 {
     static struct fixture f;
-    buf_init(&f.message, 511);
+    said_init(&f.said);
     *state = &f;
     return 0;
 }
@@ -37,24 +37,17 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    buf_fini(&f->message);
+    said_fini(&f->said);
     return 0;
-}
-
-static const char *said(struct fixture *f)
-{
-    bytes_to_str(buf_bytes(&f->message), f->text, sizeof(f->text));
-    buf_clear(&f->message);
-    return f->text;
 }
 
 static void values_may_stand_apart_or_after_an_equals_sign(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dir", "a b", "-o", "json"), ERR_OK);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dir", "a b", "-o", "json"), ERR_OK);
     assert_string_equal(flags_get(&f->flags, "--dir"), "a b");
     assert_string_equal(flags_get(&f->flags, "-o"), "json");
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dir=", "--set=k=v"), ERR_OK);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dir=", "--set=k=v"), ERR_OK);
     assert_string_equal(flags_get(&f->flags, "--dir"), "");
     assert_string_equal(flags_get(&f->flags, "--set"), "k=v");
     assert_null(flags_get(&f->flags, "-o"));
@@ -64,7 +57,8 @@ static void repeated_flags_keep_their_order(void **state)
 {
     struct fixture *f = *state;
     size_t cursor = 0;
-    assert_int_equal(PARSE(&f->flags, &f->message, "--set", "a", "--dev", "--set", "b"), ERR_OK);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--set", "a", "--dev", "--set", "b"),
+                     ERR_OK);
     assert_string_equal(flags_next(&f->flags, "--set", &cursor), "a");
     assert_string_equal(flags_next(&f->flags, "--set", &cursor), "b");
     assert_null(flags_next(&f->flags, "--set", &cursor));
@@ -74,7 +68,7 @@ static void repeated_flags_keep_their_order(void **state)
 static void a_dash_is_a_word_and_two_dashes_end_the_flags(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(PARSE(&f->flags, &f->message, "-", "--", "--dev", "x"), ERR_OK);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "-", "--", "--dev", "x"), ERR_OK);
     assert_int_equal(f->flags.word_count, 3);
     assert_string_equal(f->flags.words[0], "-");
     assert_string_equal(f->flags.words[1], "--dev");
@@ -84,37 +78,40 @@ static void a_dash_is_a_word_and_two_dashes_end_the_flags(void **state)
 static void a_value_may_look_like_a_flag(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dir", "--dev"), ERR_OK);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dir", "--dev"), ERR_OK);
     assert_string_equal(flags_get(&f->flags, "--dir"), "--dev");
 }
 
 static void wrong_flags_are_refused_with_the_reason(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dri", "x"), ERR_USAGE);
-    assert_string_equal(said(f), "unknown flag: --dri: did you mean --dir?");
-    assert_int_equal(PARSE(&f->flags, &f->message, "--colour"), ERR_USAGE);
-    assert_string_equal(said(f), "unknown flag: --colour: see --help");
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dir"), ERR_USAGE);
-    assert_string_equal(said(f), "value missing: --dir: see --help");
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dir=a", "--dir=b"), ERR_USAGE);
-    assert_string_equal(said(f), "flag given twice: --dir: give it once");
-    assert_int_equal(PARSE(&f->flags, &f->message, "--dev=1"), ERR_USAGE);
-    assert_string_equal(said(f), "flag takes no value: --dev: leave out what follows =");
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dri", "x"), ERR_USAGE);
+    assert_string_equal(said_take(&f->said), "unknown flag: --dri: did you mean --dir?");
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--colour"), ERR_USAGE);
+    assert_string_equal(said_take(&f->said), "unknown flag: --colour: see --help");
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dir"), ERR_USAGE);
+    assert_string_equal(said_take(&f->said), "value missing: --dir: see --help");
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dir=a", "--dir=b"), ERR_USAGE);
+    assert_string_equal(said_take(&f->said), "flag given twice: --dir: give it once");
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dev=1"), ERR_USAGE);
+    assert_string_equal(said_take(&f->said),
+                        "flag takes no value: --dev: leave out what follows =");
 }
 
 static void words_and_flags_are_bounded(void **state)
 {
     struct fixture *f = *state;
     static char *many[2 * FLAGS_GIVEN_MAX + 2];
-    assert_int_equal(PARSE(&f->flags, &f->message, "1", "2", "3", "4", "5", "6", "7", "8"), ERR_OK);
-    assert_int_equal(PARSE(&f->flags, &f->message, "1", "2", "3", "4", "5", "6", "7", "8", "9"),
-                     ERR_USAGE);
-    said(f);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "1", "2", "3", "4", "5", "6", "7", "8"),
+                     ERR_OK);
+    assert_int_equal(
+        PARSE(&f->flags, &f->said.message, "1", "2", "3", "4", "5", "6", "7", "8", "9"), ERR_USAGE);
+    said_take(&f->said);
     for (size_t i = 0; i < FLAGS_GIVEN_MAX + 1; i++)
         many[i] = (char *)"--set=a";
-    assert_int_equal(flags_parse(FLAGS_GIVEN_MAX, many, table, &f->flags, &f->message), ERR_OK);
-    assert_int_equal(flags_parse(FLAGS_GIVEN_MAX + 1, many, table, &f->flags, &f->message),
+    assert_int_equal(flags_parse(FLAGS_GIVEN_MAX, many, table, &f->flags, &f->said.message),
+                     ERR_OK);
+    assert_int_equal(flags_parse(FLAGS_GIVEN_MAX + 1, many, table, &f->flags, &f->said.message),
                      ERR_USAGE);
 }
 

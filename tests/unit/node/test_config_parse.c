@@ -28,7 +28,7 @@ static void parse(const char *yaml, struct parsed *p)
     buf_init(&message, 4096);
     p->result = config_parse(bytes_from_str(yaml), "f.yaml", &p->config, &message);
     if (p->result == ERR_OK)
-        p->result = config_validate(&p->config, "f.yaml", &message);
+        p->result = config_validate(&p->config, bytes_from_str(yaml), "f.yaml", &message);
     to_text(&message, p->message, sizeof(p->message));
 }
 
@@ -116,10 +116,24 @@ static void every_key_but_the_name_has_a_default(void **state)
 
 static void an_empty_file_lacks_only_the_name(void **state)
 {
-    expect_refusal("",
-                   "f.yaml: node.name: missing; give this node a name that is unique in the mesh");
-    expect_refusal("# nothing\n",
-                   "f.yaml: node.name: missing; give this node a name that is unique in the mesh");
+#define MISSING ": node.name: missing; give this node a name that is unique in the mesh"
+    expect_refusal("", "f.yaml:1:1" MISSING);
+    expect_refusal_with("# nothing\n", MISSING);
+    expect_refusal("lanes: 1\nnode:\n  tier: edge\n", "f.yaml:3:3" MISSING);
+    expect_refusal("lanes: 1\n\nnode:\n", "f.yaml:3:6" MISSING);
+}
+
+static void without_a_file_no_place_is_named(void **state)
+{
+    struct config config;
+    char text[200];
+    struct buf message;
+    config_defaults(&config);
+    buf_init(&message, sizeof text - 1);
+    assert_int_equal(config_validate(&config, bytes_of(NULL, 0), "the flags", &message),
+                     ERR_INVALID);
+    to_text(&message, text, sizeof text);
+    assert_string_equal(text, "the flags" MISSING);
 }
 
 static void a_refusal_names_file_line_column_key_and_what_was_expected(void **state)
@@ -241,7 +255,7 @@ static void listen_addresses_are_numeric(void **state)
 static void http_and_mesh_do_not_share_a_port(void **state)
 {
     expect_refusal("{node: {name: a}, listen: {http: 127.0.0.1:9, mesh: 127.0.0.1:9}}",
-                   "f.yaml: listen: http and mesh cannot share one address and port");
+                   "f.yaml:1:27: listen: http and mesh cannot share one address and port");
 }
 
 static void peers_and_advertise_must_be_diallable(void **state)
@@ -315,7 +329,7 @@ static void backends_need_a_name_of_their_own_and_a_url(void **state)
                    "f.yaml:1:12: backends[0].url: missing; every backend needs a name and a url");
     expect_refusal(
         "{node: {name: n}, backends: [{name: h, url: http://a}, {name: h, url: http://b}]}",
-        "f.yaml: backends[1].name: h is the name of backends[0] too; names must differ");
+        "f.yaml:1:63: backends[1].name: h is the name of backends[0] too; names must differ");
 }
 
 static void lists_have_their_limits(void **state)
@@ -400,6 +414,7 @@ int main(void)
         cmocka_unit_test(the_example_of_the_contract_parses),
         cmocka_unit_test(every_key_but_the_name_has_a_default),
         cmocka_unit_test(an_empty_file_lacks_only_the_name),
+        cmocka_unit_test(without_a_file_no_place_is_named),
         cmocka_unit_test(a_refusal_names_file_line_column_key_and_what_was_expected),
         cmocka_unit_test(an_unknown_key_is_refused_with_the_near_one),
         cmocka_unit_test(a_key_given_twice_is_refused),
