@@ -10,6 +10,7 @@
 #include "node/config/config.h"
 #include "node/egress/signer.h"
 #include "node/ingress/body.h"
+#include "node/ingress/shares.h"
 #include "node/io/loop.h"
 #include "node/mesh/mesh.h"
 #include "node/routing/candidates.h"
@@ -45,15 +46,18 @@ struct lane {
     struct body_pool bodies;
     struct list exchanges;   /* running */
     uint32_t exchange_count; /* of inference requests; local answers take no time */
+    struct shares shares;    /* ... of peers among them */
     struct list idle_exchanges;
     uint32_t idle_exchange_count;
-    struct list connections; /* client and control connections */
-    uint32_t connection_count;
+    struct list connections;   /* client and control connections */
+    struct list lingering;     /* those that only wait for the client's end */
+    uint32_t connection_count; /* of both */
     struct list peer_streams;
     uint32_t peer_stream_count;        /* peers' requests whose streams are open, answered or not */
     struct io_idle_list idle_timeouts; /* keep-alive connections */
     struct io_idle_list header_timeouts; /* heads and bodies that are still arriving */
-    struct buf scratch;                  /* for building one message within one call */
+    struct io_idle_list linger_timeouts;
+    struct buf scratch; /* for building one message within one call */
 
     /* egress */
     struct backend *backends[CONFIG_BACKENDS_MAX];

@@ -10,6 +10,7 @@
 #include "node/egress/backend.h"
 #include "node/ingress/exchange.h"
 #include "node/ingress/http_conn.h"
+#include "node/ingress/linger.h"
 #include "node/ingress/peer_conn.h"
 #include "node/lane.h"
 
@@ -18,6 +19,8 @@
 #define NODE_READY_WAIT_MS 5000
 #define NODE_READY_STEP_MS 20
 #define NODE_DRAIN_GRACE_MS 1000
+#define NODE_BACKLOG_STEP_MS 2
+#define NODE_BACKLOG_STEPS_MAX 100
 #define NODE_REQUEST_WINDOW                                                                        \
     (1024 * 1024) /* 16 MiB cross a 50 ms link in a second; bodies are pooled */
 
@@ -29,6 +32,8 @@ struct node {
     struct listener control;
     struct io_timer ready_timer;
     struct io_timer grace; /* draining: idle clients may send one more request */
+    uint64_t backlog_seen; /* draining: connections so far, at the last step */
+    unsigned backlog_steps;
     struct io_task drained;
     bool is_drained;
     char http_addr[IO_ADDR_TEXT_SIZE];
@@ -160,16 +165,33 @@ static void on_grace_over(struct io_timer *timer)
     on_exchange_done(n);
 }
 
+/* Whom the kernel has let in before us must not be cut: the listener closes when nobody came for a
+ * step. The first step may fire before the loop has looked at its sockets. */
+static void on_backlog(struct io_timer *timer)
+{
+    struct node *n = LIST_ENTRY(timer, struct node, grace);
+    struct lane *lane = &n->lane;
+    uint64_t seen = lane->metrics.connections + lane->metrics.connections_refused;
+    unsigned step = n->backlog_steps++;
+    if (step == 0 || (seen != n->backlog_seen && step < NODE_BACKLOG_STEPS_MAX)) {
+        n->backlog_seen = seen;
+        io_timer_start(lane->loop, timer, NODE_BACKLOG_STEP_MS, on_backlog);
+        return;
+    }
+    http_conn_unlisten(&n->http);
+    bool has_clients = http_conn_count_clients(lane) > 0;
+    io_timer_start(lane->loop, timer, has_clients ? NODE_DRAIN_GRACE_MS : 0, on_grace_over);
+}
+
 void node_drain(struct node *n)
 {
     if (n->lane.state == LANE_DRAINING)
         return;
     n->lane.state = LANE_DRAINING;
     LOG(n->lane.log, LOG_INFO, "draining", LOG_UINT("inflight", n->lane.exchange_count));
-    http_conn_unlisten(&n->http);
     mesh_facts_changed(n->lane.mesh); /* peers send nothing new */
-    bool has_clients = http_conn_count_clients(&n->lane) > 0;
-    io_timer_start(n->lane.loop, &n->grace, has_clients ? NODE_DRAIN_GRACE_MS : 0, on_grace_over);
+    n->backlog_steps = 0;
+    io_timer_start(n->lane.loop, &n->grace, NODE_BACKLOG_STEP_MS, on_backlog);
 }
 
 /* --- open and close */
@@ -195,9 +217,11 @@ static void lane_init(struct node *n)
     list_init(&lane->exchanges);
     list_init(&lane->idle_exchanges);
     list_init(&lane->connections);
+    list_init(&lane->lingering);
     list_init(&lane->peer_streams);
     io_idle_list_init(&lane->idle_timeouts, cfg->loop, n->config.limits.idle_timeout_ms);
     io_idle_list_init(&lane->header_timeouts, cfg->loop, n->config.limits.header_timeout_ms);
+    io_idle_list_init(&lane->linger_timeouts, cfg->loop, LINGER_MS);
     buf_init(&lane->scratch, LANE_SCRATCH_MAX);
     crypto_random(seed, sizeof seed);
     candidates_init(&lane->candidates, seed);
@@ -385,6 +409,7 @@ void node_close(struct node *n)
     body_pool_fini(&lane->bodies);
     io_idle_list_fini(&lane->idle_timeouts);
     io_idle_list_fini(&lane->header_timeouts);
+    io_idle_list_fini(&lane->linger_timeouts);
     free(n);
 }
 

@@ -59,6 +59,7 @@ struct backend {
     int probe_status;
     uint32_t probe_failures;
     bool probe_is_llamacpp;
+    bool probe_is_ours; /* a node of this mesh answered */
     struct buf probe_head;
     struct buf probe_answer;
 };

@@ -8,6 +8,7 @@
 
 #include "node/egress/backend.h"
 #include "node/egress/forward.h"
+#include "node/http/via.h"
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
 
@@ -35,9 +36,21 @@ static void attempt_failed(struct exchange *x, enum err e, uint64_t retry_after_
     exchange_attempt_failed(x, e, retry_after_ms);
 }
 
+static void refuse_answer(struct exchange *x, const char *detail)
+{
+    client_cancel(&x->call.backend.client);
+    x->last_detail = detail;
+    attempt_failed(x, ERR_PROTOCOL, 0);
+}
+
 static void on_head(struct client_call *call, const struct http_head *head)
 {
     struct exchange *x = of_call(call);
+    /* No link could carry it. Judged alike wherever the client is. */
+    if (head->field_count + HTTP_FIELDS_OWN > HTTP_FIELDS_MAX) {
+        refuse_answer(x, "its answer has too many header fields");
+        return;
+    }
     struct backend *b = x->call.backend.backend;
     if (head->status == 429 || head->status >= 500) {
         uint64_t retry_after_ms = forward_retry_after_ms(head);
@@ -52,7 +65,8 @@ static void on_head(struct client_call *call, const struct http_head *head)
     }
     x->executor = x->lane->config->name;
     x->answer_path = bytes_from_str(x->lane->config->name);
-    exchange_head(x, head);
+    if (exchange_head(x, head) != ERR_OK)
+        refuse_answer(x, "its answer's header is too large to pass on");
 }
 
 static void on_data(struct client_call *call, struct bytes data)
@@ -75,6 +89,7 @@ static void on_fail(struct client_call *call, enum err e, bool begun)
     struct backend *b = x->call.backend.backend;
     (void)begun;
     if (x->state != EXCHANGE_RELAYING) {
+        x->last_detail = call->detail;
         attempt_failed(x, e == ERR_LIMIT || e == ERR_HEADER_TOO_LARGE ? ERR_PROTOCOL : e, 0);
         return;
     }
@@ -109,8 +124,8 @@ static const struct call_ops call_ops = {cancel, pause_call, resume_call};
 
 static size_t head_bound(const struct exchange *x, const struct backend *b)
 {
-    size_t size =
-        160 + strlen(b->cfg.prefix) + strlen(b->cfg.host) + x->head.target.size + REQUEST_ID_MAX;
+    size_t size = 160 + HTTP_VIA_SIZE + strlen(b->cfg.prefix) + strlen(b->cfg.host) +
+                  x->head.target.size + REQUEST_ID_MAX;
     for (size_t i = 0; i < x->head.field_count; i++)
         size += x->head.fields[i].name.size + x->head.fields[i].value.size + 4;
     return size;
@@ -121,6 +136,7 @@ static size_t head_bound(const struct exchange *x, const struct backend *b)
 static enum err build_head(struct exchange *x, struct bytes *ret_head)
 {
     const struct backend *b = x->call.backend.backend;
+    char via[HTTP_VIA_SIZE];
     size_t bound = head_bound(x, b);
     struct buf out = {.data = arena_alloc(&x->arena, bound), .capacity = bound, .size_max = bound};
     if (!out.data)
@@ -138,6 +154,8 @@ static enum err build_head(struct exchange *x, struct bytes *ret_head)
         if (!forward_drops(&x->head, &x->head.fields[i]))
             TRY(http_write_field(&out, x->head.fields[i].name, x->head.fields[i].value));
     TRY(http_write_field(&out, BYTES("x-request-id"), bytes_from_str(x->request_id)));
+    http_via_text(&x->lane->identity->mesh, via);
+    TRY(http_write_field(&out, BYTES("via"), bytes_from_str(via)));
     TRY(http_write_field_decimal(&out, BYTES("content-length"), x->body.size));
     TRY(buf_append_str(&out, "\r\n"));
     *ret_head = buf_bytes(&out);

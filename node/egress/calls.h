@@ -31,8 +31,9 @@ struct peer_call {
     size_t record_size;
     uint8_t record[ENVELOPE_RECORD_MAX];
     struct body_cursor cursor;
-    bool is_sent; /* the whole body and our half's end */
-    bool has_end; /* the whole answer came */
+    bool is_sent;     /* the whole body and our half's end */
+    bool has_end;     /* the answer came to its end */
+    enum err failure; /* ... without being whole */
     bool is_paused;
     size_t unreturned; /* window credit held back while paused */
 };

@@ -176,6 +176,8 @@ static void settle(struct client_conn *conn, enum err e, bool leftover)
         return;
     }
     if (e != ERR_OK) {
+        if (conn->call)
+            conn->call->detail = http_parser_detail(conn->parser);
         conn_fail(conn, e);
         return;
     }

@@ -46,6 +46,7 @@ struct client_call {
     struct bytes head;        /* request line and fields with the empty line, finished */
     const struct body *body;  /* NULL: none */
     bool is_head;             /* method HEAD */
+    const char *detail;       /* on_fail: what was wrong with the answer, in English; or NULL */
 };
 
 void client_init(struct client *c, struct io_loop *loop, const struct io_addr *addr);

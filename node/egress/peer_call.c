@@ -15,7 +15,6 @@
 #include "node/lane.h"
 
 #define SEND_PIECE (32 * 1024) /* body bytes handed to the link at once */
-#define FIELDS_EXTRA 4
 
 static struct exchange *of_stream(struct mesh_stream *ms)
 {
@@ -41,7 +40,7 @@ static void call_broken(struct exchange *x, enum err e)
     bool begun = x->state == EXCHANGE_RELAYING;
     leave(x);
     if (begun)
-        exchange_broken(x, e == ERR_LINK_LOST ? e : ERR_BACKEND_FAILED);
+        exchange_broken(x, e == ERR_LINK_LOST || e == ERR_DEADLINE ? e : ERR_BACKEND_FAILED);
     else
         exchange_attempt_failed(x, e, 0);
 }
@@ -67,7 +66,7 @@ static void send_more(struct exchange *x)
     }
 }
 
-/* True when the answer was not taken: the exchange went elsewhere. */
+/* True when the answer was not taken: the exchange went elsewhere, or failed. */
 static bool refuse_answer(struct exchange *x, const struct http_head *head)
 {
     const struct http_field *reason = http_find(head, HTTP_GRAPEVINE_REASON);
@@ -76,6 +75,11 @@ static bool refuse_answer(struct exchange *x, const struct http_head *head)
     enum err e = reason                ? answer_reason_of(reason->value)
                  : head->status == 429 ? ERR_BACKEND_BUSY
                                        : ERR_BACKEND_FAILED;
+    if (e == ERR_REQUEST_TIMEOUT) { /* our part of the way was slow: no fault of the client's */
+        mesh_stream_cancel(&x->call.peer.stream);
+        attempt_failed(x, ERR_TIMEOUT, 0);
+        return true;
+    }
     bool elsewhere = err_class(e) == ERR_CLASS_RETRY || e == ERR_MODEL_NOT_FOUND;
     if (!elsewhere || !exchange_may_retry(x))
         return false;
@@ -85,12 +89,37 @@ static bool refuse_answer(struct exchange *x, const struct http_head *head)
     return true;
 }
 
+/* Names, from the peer that was asked to the node that executed, and no more of them than a request
+ * may pass: nothing else reaches the client. */
+static bool is_trail(const struct exchange *x, struct bytes path, struct bytes node)
+{
+    struct bytes name = bytes_from_str(x->call.peer.peer->name);
+    if (!bytes_starts_with(path, name) ||
+        !bytes_equal(name, bytes_of(path.data, bytes_find(path, ','))))
+        return false;
+    for (uint32_t hop = x->hop; hop < ENVELOPE_HOPS_MAX; hop++) {
+        name = bytes_of(path.data, bytes_find(path, ','));
+        if (!cert_name_is_valid(name))
+            return false;
+        if (name.size == path.size)
+            return bytes_equal(name, node);
+        path = bytes_skip(path, name.size + 1);
+    }
+    return false;
+}
+
 static void note_path(struct exchange *x, const struct http_head *head)
 {
     const struct http_field *node = http_find(head, HTTP_GRAPEVINE_NODE);
     const struct http_field *path = http_find(head, HTTP_GRAPEVINE_PATH);
-    if (!node || !path)
+    if (!node && !path)
         return;
+    if (!node || !path || !is_trail(x, path->value, node->value)) {
+        x->lane->metrics.trails_refused++;
+        LOG(x->lane->log, lane_level(x->lane, LANE_LINES_PEERS, LOG_WARN), "trail_refused",
+            LOG_STR("id", x->request_id), LOG_STR("peer", x->call.peer.peer->name));
+        return;
+    }
     struct bytes own = bytes_from_str(x->lane->config->name);
     size_t size = own.size + 1 + path->value.size;
     uint8_t *text = arena_alloc(&x->arena, size);
@@ -115,7 +144,12 @@ static void on_head(struct mesh_stream *ms, const struct http_head *head, bool e
     if (refuse_answer(x, head))
         return;
     note_path(x, head);
-    exchange_head(x, head);
+    if (exchange_head(x, head) != ERR_OK) {
+        mesh_stream_cancel(ms);
+        x->last_detail = "its answer's header is too large to pass on";
+        attempt_failed(x, ERR_PROTOCOL, 0);
+        return;
+    }
     if (ended)
         on_end(ms, NULL);
 }
@@ -171,15 +205,34 @@ static void finish(struct exchange *x)
     exchange_end(x);
 }
 
+/* The peer's word for why its answer ends here without being whole; OK: it is whole. */
+static enum err reason_of_end(const struct http_head *trailers)
+{
+    const struct http_field *f = trailers ? http_find(trailers, HTTP_GRAPEVINE_REASON) : NULL;
+    if (!f)
+        return ERR_OK;
+    enum err e = answer_reason_of(f->value);
+    return e == ERR_DEADLINE ? e : ERR_BACKEND_FAILED;
+}
+
+static void end(struct exchange *x)
+{
+    if (x->call.peer.failure == ERR_OK)
+        finish(x);
+    else
+        call_broken(x, x->call.peer.failure);
+}
+
 static void on_end(struct mesh_stream *ms, const struct http_head *trailers)
 {
     struct exchange *x = of_stream(ms);
+    x->call.peer.failure = reason_of_end(trailers);
     take_receipts(x, trailers);
     x->call.peer.has_end = true;
     if (x->call.peer.is_sent)
         return; /* on_closed follows at once; a reset here would count as abuse */
     mesh_stream_cancel(ms);
-    finish(x);
+    end(x);
 }
 
 static void on_want(struct mesh_stream *ms)
@@ -192,7 +245,7 @@ static void on_closed(struct mesh_stream *ms, enum err reason)
     struct exchange *x = of_stream(ms);
     bool begun = x->state == EXCHANGE_RELAYING;
     if (x->call.peer.has_end)
-        finish(x);
+        end(x);
     else
         call_broken(x, begun ? reason : reason == ERR_REFUSED ? ERR_NO_CANDIDATE : ERR_LINK_LOST);
 }
@@ -226,7 +279,7 @@ static const struct call_ops call_ops = {cancel, pause_call, resume_call};
 static enum err build_head(struct exchange *x, struct bytes envelope, struct http_head *ret_head)
 {
     struct http_field *fields =
-        arena_alloc(&x->arena, (x->head.field_count + FIELDS_EXTRA) * sizeof *fields);
+        arena_alloc(&x->arena, (x->head.field_count + HTTP_FIELDS_OWN) * sizeof *fields);
     size_t n = 0;
     if (!fields)
         return ERR_NO_MEMORY;
@@ -283,6 +336,7 @@ enum err peer_call_start(struct exchange *x, struct peer *p)
     struct peer_call *call = &x->call.peer;
     memset(call, 0, offsetof(struct peer_call, record));
     call->peer = p;
+    call->failure = ERR_OK;
     call->is_sent = call->has_end = call->is_paused = false;
     call->unreturned = 0;
     list_init(&call->signing.node);

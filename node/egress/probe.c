@@ -3,9 +3,10 @@
  *
  * Happy path: health 200, models parsed, slots counted, state up. Failure modes: no connection
  * (down at once), 503 (loading), another status or an unreadable list (down), silence (down after
- * three probes in a row: machines stall). */
+ * three probes in a row: machines stall), a node of this mesh itself (down, and said aloud). */
 #include "node/egress/backend.h"
 #include "node/egress/inventory.h"
+#include "node/http/via.h"
 #include "node/lane.h"
 
 static void probe_next(struct io_timer *timer);
@@ -95,6 +96,7 @@ static void on_head(struct client_call *call, const struct http_head *head)
 {
     struct backend *b = of_call(call);
     b->probe_status = head->status;
+    b->probe_is_ours = http_via_names(head, &b->lane->identity->mesh);
     const struct http_field *server = http_find(head, HTTP_SERVER);
     b->probe_is_llamacpp |= server && bytes_equal_nocase(server->value, BYTES("llama.cpp"));
 }
@@ -115,10 +117,25 @@ static void on_data(struct client_call *call, struct bytes data)
     probe_failed(b, BACKEND_DOWN, ERR_LIMIT);
 }
 
+/* It would be given every request back for ever. */
+static void refuse_own(struct backend *b)
+{
+    if (b->state != BACKEND_DOWN || b->down_reason != ERR_SELF_LINK)
+        LOG(b->lane->log, LOG_ERROR, "backend_is_this_mesh", LOG_STR("backend", b->cfg.name),
+            LOG_STR("url", b->cfg.url),
+            LOG_STR("detail", "the URL leads back to a node of this mesh; name the inference "
+                              "server itself"));
+    probe_failed(b, BACKEND_DOWN, ERR_SELF_LINK);
+}
+
 static void on_end(struct client_call *call)
 {
     struct backend *b = of_call(call);
     int64_t slots;
+    if (b->probe_is_ours) {
+        refuse_own(b);
+        return;
+    }
     switch (b->probe_phase) {
     case PROBE_HEALTH:
         if (b->probe_status == 503)
@@ -148,13 +165,16 @@ static void probe_phase(struct backend *b, int phase)
 {
     static const char *const paths[] = {"", "/health", "/v1/models", "/slots"};
     b->probe_phase = phase;
+    char via[HTTP_VIA_SIZE];
     b->probe_status = 0;
+    b->probe_is_ours = false;
     buf_clear(&b->probe_head);
     buf_clear(&b->probe_answer);
+    http_via_text(&b->lane->identity->mesh, via);
     enum err e = buf_printf(&b->probe_head,
                             "GET %s%s HTTP/1.1\r\nhost: %s:%u\r\nuser-agent: grapevine\r\naccept: "
-                            "application/json\r\n\r\n",
-                            b->cfg.prefix, paths[phase], b->cfg.host, b->cfg.port);
+                            "application/json\r\nvia: %s\r\n\r\n",
+                            b->cfg.prefix, paths[phase], b->cfg.host, b->cfg.port, via);
     b->probe = (struct client_call){.ops = &probe_ops, .head = buf_bytes(&b->probe_head)};
     io_timer_start(b->lane->loop, &b->probe_timer, BACKEND_PROBE_TIMEOUT_MS, on_timeout);
     if (e == ERR_OK)

@@ -99,6 +99,18 @@ static uint8_t index_flags(enum http_name id)
     return skip ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
 }
 
+/* nghttp2 reserves so much for each line before it sends a block, and gives up silently where that
+ * is too much. */
+#define LINE_OVERHEAD 12
+
+static bool fits_in_block(const struct h2_lines *l)
+{
+    size_t size = LINE_OVERHEAD;
+    for (size_t i = 0; i < l->count; i++)
+        size += l->lines[i].namelen + l->lines[i].valuelen + LINE_OVERHEAD;
+    return size <= H2_BLOCK_MAX;
+}
+
 static enum err add_fields(struct h2_lines *l, const struct http_head *head)
 {
     if (head->field_count > HTTP_FIELDS_MAX)
@@ -108,7 +120,7 @@ static enum err add_fields(struct h2_lines *l, const struct http_head *head)
         if (!has_no_place(f->id))
             add_line(l, f->name, f->value, index_flags(f->id));
     }
-    return ERR_OK;
+    return fits_in_block(l) ? ERR_OK : ERR_HEADER_TOO_LARGE;
 }
 
 enum err h2_lines_of_request(struct h2_lines *l, const struct http_head *head)

@@ -18,6 +18,7 @@
 #define H2_STREAMS_KEPT 32               /* free stream objects of a session */
 #define H2_QUEUE_KEPT ((size_t)16 << 10) /* send queue memory that a free one keeps */
 #define H2_SHARED_HEADS_MAX (HTTP_FIELDS_MAX + 4)
+#define H2_BLOCK_MAX ((size_t)64 << 10) /* of a header block that nghttp2 sends */
 
 /* The header block being received: there is one at a time (RFC 9113 section 4.3). */
 struct h2_block {

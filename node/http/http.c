@@ -44,6 +44,7 @@ static enum http_name name_candidate(struct bytes name)
     const uint8_t *n = name.data;
     switch (name.size) {
     case 2: return HTTP_TE;
+    case 3: return HTTP_VIA;
     case 4: return HTTP_HOST;
     case 5: return HTTP_ALLOW;
     case 6: return pick(n[0], 'e', HTTP_EXPECT, HTTP_SERVER);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 #define HTTP_FIELDS_MAX 100 /* more answers 431; nginx and llhttp users' habit */
+#define HTTP_FIELDS_OWN 4   /* that a node adds to what it passes on over a link */
 
 /* Fields that the program itself reads or writes; all others pass through unnamed. */
 #define HTTP_NAME_TABLE(X)                                                                         \
@@ -32,6 +33,7 @@
     X(TRAILER, "trailer")                                                                          \
     X(TRANSFER_ENCODING, "transfer-encoding")                                                      \
     X(UPGRADE, "upgrade")                                                                          \
+    X(VIA, "via")                                                                                  \
     X(X_REQUEST_ID, "x-request-id")                                                                \
     X(GRAPEVINE_ENVELOPE, "grapevine-envelope")                                                    \
     X(GRAPEVINE_EPOCH, "grapevine-epoch")                                                          \

@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #define BODY_SEGMENT_SIZE (16 * 1024)
+#define BODY_STEP 1024 /* one that arrives must bring as much per limits.header_timeout */
 #define BODY_IDLE_SEGMENTS_MAX 64 /* kept for reuse: 1 MiB */
 #define BODY_TRIM_BYTES (64 * 1024 * 1024)
 

@@ -4,6 +4,7 @@
 
 #include "base/state.h"
 #include "node/admin/admin.h"
+#include "node/http/via.h"
 #include "node/ingress/answer.h"
 #include "node/lane.h"
 
@@ -49,15 +50,45 @@ static struct exchange *take(struct lane *lane)
     return x;
 }
 
-enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
+static bool is_infer(const struct api_endpoint *endpoint)
+{
+    return endpoint && endpoint->kind == API_INFER;
+}
+
+/* Local answers take no time, so they need no place. */
+static enum err take_place(struct lane *lane, const struct api_endpoint *endpoint,
+                           const struct peer *from)
+{
+    uint32_t places = lane->config->limits.inflight;
+    if (!is_infer(endpoint))
+        return ERR_OK;
+    if (lane->exchange_count >= places)
+        return ERR_OVERLOADED;
+    if (from && !shares_take(&lane->shares, from, (places + 1) / 2))
+        return ERR_OVERLOADED;
+    lane->exchange_count++;
+    return ERR_OK;
+}
+
+static void give_place(struct lane *lane, const struct api_endpoint *endpoint,
+                       const struct peer *from)
+{
+    if (!is_infer(endpoint))
+        return;
+    lane->exchange_count--;
+    if (from)
+        shares_give(&lane->shares, from);
+}
+
+enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint, struct peer *from,
                          const struct sink_ops *sink, void *sink_owner, struct exchange **ret_x)
 {
-    bool is_infer = endpoint && endpoint->kind == API_INFER;
-    if (is_infer && lane->exchange_count >= lane->config->limits.inflight)
-        return ERR_OVERLOADED;
+    TRY(take_place(lane, endpoint, from));
     struct exchange *x = take(lane);
-    if (!x)
+    if (!x) {
+        give_place(lane, endpoint, from);
         return ERR_NO_MEMORY;
+    }
     struct arena arena = x->arena;
     memset(x, 0, offsetof(struct exchange, record));
     x->arena = arena;
@@ -65,6 +96,7 @@ enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
     x->request_id[0] = '\0';
     x->lane = lane;
     x->endpoint = endpoint;
+    x->from = from;
     x->sink = sink;
     x->sink_owner = sink_owner;
     list_init(&x->queue_node);
@@ -77,7 +109,6 @@ enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
     x->deadline_ms = io_now_ms(lane->loop) + lane->config->limits.request_timeout_ms;
     io_timer_start(lane->loop, &x->deadline, lane->config->limits.request_timeout_ms, on_deadline);
     list_push_back(&lane->exchanges, &x->node);
-    lane->exchange_count += is_infer;
     *ret_x = x;
     return ERR_OK;
 }
@@ -91,7 +122,7 @@ void exchange_release(struct exchange *x)
     body_clear(&x->body);
     arena_reset(&x->arena);
     list_remove(&x->node);
-    lane->exchange_count -= x->endpoint && x->endpoint->kind == API_INFER;
+    give_place(lane, x->endpoint, x->from);
     if (lane->idle_exchange_count < LANE_IDLE_EXCHANGES_MAX) {
         list_push_front(&lane->idle_exchanges, &x->node);
         lane->idle_exchange_count++;
@@ -126,10 +157,11 @@ void exchange_abandon(struct exchange *x, enum err reason)
     exchange_release(x);
 }
 
-static void nobody_begin(struct exchange *x, const struct http_head *answer)
+static enum err nobody_begin(struct exchange *x, const struct http_head *answer)
 {
     (void)x;
     (void)answer;
+    return ERR_OK;
 }
 
 static void nobody_data(struct exchange *x, struct bytes data)
@@ -173,6 +205,14 @@ void exchange_detach(struct exchange *x)
 
 /* --- answers made here */
 
+/* Where no error answer can be given any more, or none at all. */
+static void break_off(struct exchange *x, enum err reason)
+{
+    x->sink->abort(x, reason);
+    exchange_account(x, reason);
+    exchange_release(x);
+}
+
 static void send_whole(struct exchange *x, int status, struct http_field *fields, size_t count,
                        struct bytes body)
 {
@@ -184,7 +224,11 @@ static void send_whole(struct exchange *x, int status, struct http_field *fields
     exchange_set_state(x, EXCHANGE_RELAYING);
     x->status = status;
     x->first_byte_us = io_now_us(x->lane->loop);
-    x->sink->begin(x, &head);
+    enum err e = x->sink->begin(x, &head);
+    if (e != ERR_OK) {
+        break_off(x, e);
+        return;
+    }
     if (body.size > 0) {
         x->answer_bytes += body.size;
         x->sink->data(x, body);
@@ -199,8 +243,15 @@ void exchange_answer(struct exchange *x, int status, const char *content_type, s
     send_whole(x, status, &field, content_type ? 1 : 0, body);
 }
 
-static void fill_error_fields(struct exchange *x, enum err reason, char retry_after[24],
-                              struct http_field *fields, size_t *ret_count)
+#define ERROR_FIELDS_MAX 5
+
+struct error_texts {
+    char retry_after[24];
+    char via[HTTP_VIA_SIZE];
+};
+
+static void fill_error_fields(struct exchange *x, enum err reason, struct error_texts *texts,
+                              struct http_field fields[ERROR_FIELDS_MAX], size_t *ret_count)
 {
     size_t n = 0;
     fields[n++] =
@@ -212,10 +263,15 @@ static void fill_error_fields(struct exchange *x, enum err reason, char retry_af
         struct buf text;
         buf_init(&text, 20);
         bool ok = buf_append_decimal(&text, wait_s) == ERR_OK;
-        bytes_to_str(ok ? buf_bytes(&text) : BYTES("1"), retry_after, 24);
+        bytes_to_str(ok ? buf_bytes(&text) : BYTES("1"), texts->retry_after,
+                     sizeof texts->retry_after);
         buf_fini(&text);
         fields[n++] = (struct http_field){HTTP_RETRY_AFTER, BYTES("retry-after"),
-                                          bytes_from_str(retry_after)};
+                                          bytes_from_str(texts->retry_after)};
+    }
+    if (x->has_looped) { /* by this the sender's probe knows us */
+        http_via_text(&x->lane->identity->mesh, texts->via);
+        fields[n++] = (struct http_field){HTTP_VIA, BYTES("via"), bytes_from_str(texts->via)};
     }
     if (reason == ERR_METHOD_NOT_ALLOWED && x->endpoint)
         fields[n++] =
@@ -248,6 +304,8 @@ static void describe(struct exchange *x, enum err reason, char *ret_text, size_t
     } else if (reason == ERR_BODY_TOO_LARGE) {
         e = buf_printf(&out, "limits.body is %llu bytes",
                        (unsigned long long)x->lane->config->limits.body_bytes);
+    } else if (reason == ERR_BACKEND_FAILED && x->last_detail) {
+        e = buf_append_str(&out, x->last_detail);
     }
     bytes_to_str(e == ERR_OK ? buf_bytes(&out) : bytes_of(NULL, 0), ret_text, size);
     buf_fini(&out);
@@ -258,14 +316,12 @@ void exchange_fail(struct exchange *x, enum err reason, const char *detail)
     cancel_call(x);
     x->failure = reason;
     if (x->state == EXCHANGE_RELAYING) {
-        x->sink->abort(x, reason);
-        exchange_account(x, reason);
-        exchange_release(x);
+        break_off(x, reason);
         return;
     }
     char text[EXCHANGE_DETAIL_MAX] = "";
-    char retry_after[24];
-    struct http_field fields[4];
+    struct error_texts texts;
+    struct http_field fields[ERROR_FIELDS_MAX];
     size_t count = 0;
     struct buf body;
     buf_init(&body, 4096);
@@ -273,20 +329,25 @@ void exchange_fail(struct exchange *x, enum err reason, const char *detail)
         describe(x, reason, text, sizeof text);
     if (answer_error_json(reason, detail ? detail : text, &body) != ERR_OK)
         buf_clear(&body);
-    fill_error_fields(x, reason, retry_after, fields, &count);
+    fill_error_fields(x, reason, &texts, fields, &count);
     send_whole(x, answer_status(reason), fields, count, buf_bytes(&body));
     buf_fini(&body);
 }
 
 /* --- what egress brings */
 
-void exchange_head(struct exchange *x, const struct http_head *answer)
+enum err exchange_head(struct exchange *x, const struct http_head *answer)
 {
+    enum err e = x->sink->begin(x, answer);
+    if (e != ERR_OK) {
+        x->executor = NULL; /* whoever it was, its answer is not the one that is given */
+        return e;
+    }
     exchange_set_state(x, EXCHANGE_RELAYING);
     x->status = answer->status;
     x->first_byte_us = io_now_us(x->lane->loop);
     digest_init(&x->answer_hash);
-    x->sink->begin(x, answer);
+    return ERR_OK;
 }
 
 void exchange_data(struct exchange *x, struct bytes data)

@@ -39,8 +39,8 @@ struct exchange;
 /* Where the answer goes. The sink's calls come in this order: begin, data*, then end or abort. */
 struct sink_ops {
     /* The answer's head, hop-by-hop fields included: the sink leaves them out. content_length -1:
-     * not known. */
-    void (*begin)(struct exchange *x, const struct http_head *answer);
+     * not known. An err says that it cannot carry this head: nothing was sent, another may be. */
+    enum err (*begin)(struct exchange *x, const struct http_head *answer);
     void (*data)(struct exchange *x, struct bytes data);
     /* Complete. receipts: the wire chain for a peer. The exchange is released by the caller right
      * after. */
@@ -74,13 +74,16 @@ struct exchange {
     uint32_t hop;      /* hops so far: 0 at the ingress */
     struct id origin;
     bool has_body_hash;
+    bool has_looped; /* it was this mesh that sent it here */
 
     /* attempts */
     struct candidate tried[EXCHANGE_ATTEMPTS_MAX];
+    enum err failed[EXCHANGE_ATTEMPTS_MAX]; /* why each of them ended; OK: it has not */
     uint32_t attempts;
     struct choice choice;            /* of the running or last one */
     const struct call_ops *call_ops; /* NULL: none is running */
     enum err last_failure;           /* of the last attempt */
+    const char *last_detail;         /* in English, where the reason alone would puzzle; or NULL */
     uint64_t retry_after_ms;
 
     /* the answer */
@@ -109,11 +112,11 @@ struct exchange {
 };
 
 /* --- for the faces */
-/* A fresh one for this endpoint (NULL: none matched), with its deadline running. OVERLOADED
- * (limits.inflight) or NO_MEMORY. */
+/* A fresh one for this endpoint (NULL: none matched), with its deadline running; from: the peer, or
+ * NULL for a client. OVERLOADED (limits.inflight, of which a peer may take half) or NO_MEMORY. */
 MUST_CHECK enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
-                                    const struct sink_ops *sink, void *sink_owner,
-                                    struct exchange **ret_x);
+                                    struct peer *from, const struct sink_ops *sink,
+                                    void *sink_owner, struct exchange **ret_x);
 /* A piece of the body: stored and scanned. An err refuses the request: exchange_fail with it. */
 MUST_CHECK enum err exchange_body(struct exchange *x, struct bytes data);
 /* The request is whole: to the pipeline (pipeline.c). */
@@ -141,7 +144,8 @@ bool exchange_may_retry(const struct exchange *x);
 /* The running attempt ended without an answer; it holds nothing any more. Tries elsewhere or fails.
  */
 void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry_after_ms);
-void exchange_head(struct exchange *x, const struct http_head *answer);
+/* An err says that this head cannot be passed on: the attempt has to end, for nothing was sent. */
+MUST_CHECK enum err exchange_head(struct exchange *x, const struct http_head *answer);
 void exchange_data(struct exchange *x, struct bytes data);
 /* Complete; the attempt holds nothing any more. Releases x (a peer's once its receipt is signed).
  */

@@ -1,18 +1,35 @@
 /* Bytes of a client connection: parsing, time-outs, pipelining, disappearing. Answers are in
- * http_sink.c.
+ * http_sink.c, its last moments in linger.c.
  *
  * Happy path: head → exchange, body → exchange, end → pipeline or local answer; the sink calls
  * http_conn_answered; the next request follows. Failure modes: malformed or ambiguous framing,
  * limits, slow heads and bodies (408 when something came, else a silent end), the client gone at
  * any moment, more bytes than the pipeline buffer while one runs. */
+#include "node/http/via.h"
 #include "node/ingress/answer.h"
 #include "node/ingress/http_conn_impl.h"
+#include "node/ingress/linger.h"
 #include "node/lane.h"
 
 #include <stdlib.h>
 
 static void feed(struct http_conn *conn, struct bytes data);
 static enum err refuse(struct http_conn *conn, enum err reason, const char *detail);
+
+/* Its place in connection_count goes with the stream. */
+static void end_stream(struct http_conn *conn, bool gracefully)
+{
+    struct io_stream *stream = conn->stream;
+    conn->stream = NULL;
+    if (!stream)
+        return;
+    if (gracefully) {
+        linger(conn->lane, stream, conn->has_ended);
+        return;
+    }
+    io_stream_close(stream);
+    conn->lane->connection_count--;
+}
 
 static void destroy(struct http_conn *conn, bool gracefully)
 {
@@ -22,11 +39,7 @@ static void destroy(struct http_conn *conn, bool gracefully)
         exchange_detach(x);
     else if (x)
         exchange_abandon(x, ERR_CLIENT_GONE);
-    if (gracefully)
-        io_stream_close_gracefully(conn->stream, HTTP_CONN_LINGER_MS);
-    else
-        io_stream_close(conn->stream);
-    conn->stream = NULL;
+    end_stream(conn, gracefully);
     io_idle_stop(&conn->idle);
     io_task_cancel(&conn->flush);
     io_task_cancel(&conn->next);
@@ -34,7 +47,6 @@ static void destroy(struct http_conn *conn, bool gracefully)
     if (conn->is_feeding)
         return;
     list_remove(&conn->node);
-    conn->lane->connection_count--;
     http_parser_destroy(conn->parser);
     buf_fini(&conn->rest);
     buf_fini(&conn->out);
@@ -60,7 +72,7 @@ static void on_idle(struct io_idle *idle)
 static void on_slow(struct io_idle *idle)
 {
     struct http_conn *conn = LIST_ENTRY(idle, struct http_conn, idle);
-    if (conn->x && conn->arrived >= HTTP_CONN_BODY_STEP) {
+    if (conn->x && conn->arrived >= BODY_STEP) {
         conn->arrived = 0;
         io_idle_touch(&conn->lane->header_timeouts, idle, on_slow);
         return;
@@ -113,9 +125,15 @@ static void set_request_id(struct exchange *x)
     make_id(x->lane, x->request_id);
 }
 
-static enum err check_request(const struct exchange *x)
+static enum err check_request(struct exchange *x, enum api_face face)
 {
     const struct http_head *head = &x->head;
+    x->has_looped = face == API_CLIENT && http_via_names(head, &x->lane->identity->mesh);
+    if (x->has_looped) {
+        x->last_detail = "this mesh itself sent the request: the URL of one of its backends leads "
+                         "back to it";
+        return ERR_BACKEND_FAILED;
+    }
     if (!x->endpoint)
         return ERR_NO_SUCH_PATH;
     enum http_method m = head->method == HTTP_HEAD ? HTTP_GET : head->method;
@@ -141,8 +159,10 @@ static void answer_options(struct exchange *x)
         bytes_from_str(x->endpoint ? x->endpoint->allow : "GET, HEAD, POST, OPTIONS")};
     struct http_head head = {
         .status = 204, .content_length = -1, .fields = &allow, .field_count = 1};
-    exchange_head(x, &head);
-    exchange_finish(x);
+    if (exchange_head(x, &head) == ERR_OK)
+        exchange_finish(x);
+    else
+        exchange_fail(x, ERR_NO_MEMORY, NULL);
 }
 
 /* No exchange could be made: a few bytes, and the end. */
@@ -188,8 +208,8 @@ static enum err on_head(void *owner, const struct http_head *head)
     conn->is_head = head->method == HTTP_HEAD;
     conn->has_answer = false;
     conn->tail[0] = conn->tail[1] = 0;
-    enum err e =
-        exchange_create(conn->lane, api_find(head->target, conn->face), &http_sink_ops, conn, &x);
+    enum err e = exchange_create(conn->lane, api_find(head->target, conn->face), NULL,
+                                 &http_sink_ops, conn, &x);
     if (e != ERR_OK)
         return refuse(conn, e, NULL);
     conn->x = x;
@@ -197,7 +217,7 @@ static enum err on_head(void *owner, const struct http_head *head)
     set_request_id(x);
     bool has_body = head->chunked || head->content_length > 0;
     conn->is_complete = !has_body; /* known already: an early answer then spares the connection */
-    e = is_options_star(head) ? ERR_OK : check_request(x);
+    e = is_options_star(head) ? ERR_OK : check_request(x, conn->face);
     if (e != ERR_OK) {
         exchange_fail(x, e, NULL);
         return conn->is_doomed ? ERR_CANCELLED : ERR_OK;
@@ -361,7 +381,9 @@ static void on_read(void *owner, struct bytes data)
 
 static void on_eof(void *owner)
 {
-    http_conn_destroy_gracefully(owner);
+    struct http_conn *conn = owner;
+    conn->has_ended = true;
+    http_conn_destroy_gracefully(conn);
 }
 
 static void on_drain(void *owner)
@@ -381,7 +403,7 @@ static void on_fail(void *owner, enum err e)
 
 static const struct io_stream_ops stream_ops = {NULL, on_read, on_eof, on_drain, on_fail};
 
-/* --- listening */
+/* --- beginning and ending */
 
 /* Clients never lock the CLI out. */
 static bool has_place(const struct lane *lane, enum api_face face)
@@ -389,7 +411,7 @@ static bool has_place(const struct lane *lane, enum api_face face)
     return lane->connection_count < lane->config->limits.connections || face == API_CONTROL;
 }
 
-static void on_accept(void *owner, struct io_stream *stream)
+void http_conn_on_accept(void *owner, struct io_stream *stream)
 {
     struct listener *l = owner;
     struct lane *lane = l->lane;
@@ -412,21 +434,6 @@ static void on_accept(void *owner, struct io_stream *stream)
     io_stream_set(stream, &stream_ops, conn);
     io_idle_touch(&lane->header_timeouts, &conn->idle, on_slow);
     io_stream_read(stream);
-}
-
-enum err http_conn_listen(struct lane *lane, const struct io_addr *addr, enum api_face face,
-                          struct listener *ret_listener)
-{
-    ret_listener->lane = lane;
-    ret_listener->face = face;
-    return io_listen(lane->loop, addr, on_accept, ret_listener, &ret_listener->io);
-}
-
-void http_conn_unlisten(struct listener *l)
-{
-    if (l->io)
-        io_listener_close(l->io);
-    l->io = NULL;
 }
 
 size_t http_conn_count_clients(const struct lane *lane)
@@ -453,4 +460,5 @@ void http_conn_close_all(struct lane *lane)
 {
     LIST_EACH_SAFE(it, tmp, &lane->connections)
     http_conn_destroy(LIST_ENTRY(it, struct http_conn, node));
+    linger_close_all(lane);
 }

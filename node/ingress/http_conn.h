@@ -17,9 +17,11 @@ struct listener {
     struct lane *lane;
     enum api_face face;
     struct io_listener *io;
+    struct io_timer watch;
+    uint64_t dropped; /* as last looked at */
 };
 
-/* Errors of io_listen. */
+/* Errors of io_listen. The listener is zero-initialised before. */
 MUST_CHECK enum err http_conn_listen(struct lane *lane, const struct io_addr *addr,
                                      enum api_face face, struct listener *ret_listener);
 /* Stops accepting; harmless when not open. */

@@ -1,5 +1,5 @@
-/* The connection object, shared by http_conn.c (bytes in), http_sink.c (answers out) and nobody
- * else. */
+/* The connection object, shared by http_conn.c (bytes in), http_sink.c (answers out), listener.c
+ * and nobody else. */
 #ifndef NODE_INGRESS_HTTP_CONN_IMPL_H
 #define NODE_INGRESS_HTTP_CONN_IMPL_H
 
@@ -8,8 +8,6 @@
 #include "node/ingress/http_conn.h"
 
 #define HTTP_CONN_REST_MAX (16 * 1024) /* pipelined bytes kept before reading stops */
-#define HTTP_CONN_LINGER_MS 2000
-#define HTTP_CONN_BODY_STEP 1024 /* a body must bring as much per header_timeout */
 
 struct http_conn {
     struct list node; /* lane's connections */
@@ -33,12 +31,16 @@ struct http_conn {
     bool has_answer; /* bytes of the present answer were written or wait in out */
     bool is_feeding; /* inside the parser: destroy later */
     bool is_doomed;
+    bool has_ended;  /* the client's half */
     bool is_ended;   /* the last event of an SSE answer went out */
     uint8_t tail[2]; /* last bytes of an SSE answer */
     int64_t owed;    /* body bytes of the answer still to come; -1: not announced */
 };
 
 extern const struct sink_ops http_sink_ops;
+
+/* owner: the listener. */
+void http_conn_on_accept(void *owner, struct io_stream *stream);
 
 /* After the answer: on with the next request, or the end. */
 void http_conn_answered(struct http_conn *conn);

@@ -68,7 +68,7 @@ static enum err write_head(struct http_conn *conn, const struct exchange *x,
     return write_framing(conn, answer);
 }
 
-static void sink_begin(struct exchange *x, const struct http_head *answer)
+static enum err sink_begin(struct exchange *x, const struct http_head *answer)
 {
     struct http_conn *conn = conn_of(x);
     conn->is_chunked = conn->is_sse = conn->is_ended = false;
@@ -76,18 +76,14 @@ static void sink_begin(struct exchange *x, const struct http_head *answer)
         conn->is_head || http_status_has_no_body(answer->status) ? 0 : answer->content_length;
     if (!conn->is_complete || x->lane->state == LANE_DRAINING)
         conn->keep_alive = false; /* what is left of the request cannot be told from the next one */
-    if (write_head(conn, x, answer) !=
-        ERR_OK) { /* larger than any head may be: say so in a few bytes */
-        conn->keep_alive = conn->is_chunked = false;
-        conn->is_head = true; /* no body */
+    enum err e = write_head(conn, x, answer);
+    if (e != ERR_OK) {
         buf_clear(&conn->out);
-        CHECK(buf_append_str(
-                  &conn->out,
-                  "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n") ==
-              ERR_OK);
+        return e;
     }
     conn->has_answer = true;
     io_task_post(x->lane->loop, &conn->flush);
+    return ERR_OK;
 }
 
 void http_sink_flush(struct io_task *task)

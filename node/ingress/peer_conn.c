@@ -1,9 +1,9 @@
 /* See peer_conn.h. One object per stream, from the request's head until the stream is gone.
  *
  * Happy path: envelope verified, body stored, digest compared, submitted; answer and trailers sent;
- * closed. Failure modes: no or a bad envelope (403 with the reason, nothing runs), a body that is
- * not the one promised, the peer gives up or the link goes (the exchange is abandoned, which
- * cancels the work below). */
+ * closed. Failure modes: no place (429), no or a bad envelope (403 with the reason, nothing runs),
+ * a body that is too slow (408) or not the one promised, the peer gives up or the link goes (the
+ * exchange is abandoned, which cancels the work below). */
 #include "node/ingress/peer_conn.h"
 
 #include "node/http/octets.h"
@@ -18,9 +18,12 @@ struct peer_conn {
     struct list node; /* lane's peer streams */
     struct mesh_stream stream;
     struct io_task broken; /* gives up what can no longer be answered, outside of the sink's call */
+    struct io_idle slow;   /* while the request arrives */
+    size_t arrived;        /* body bytes since that was last looked at */
     struct lane *lane;
     struct exchange *x; /* NULL: answered, or refused */
     bool is_opening;    /* inside peer_conn_open */
+    bool may_end;       /* the answer has begun, without an announced length */
 };
 
 static struct peer_conn *of_stream(struct mesh_stream *ms)
@@ -59,6 +62,7 @@ static void release(struct peer_conn *pc)
 {
     struct lane *lane = pc->lane;
     io_task_cancel(&pc->broken);
+    io_idle_stop(&pc->slow);
     list_remove(&pc->node);
     lane->peer_stream_count--;
     free(pc);
@@ -82,18 +86,17 @@ static void give_up(struct peer_conn *pc)
         io_task_post(pc->lane->loop, &pc->broken);
 }
 
-static void sink_begin(struct exchange *x, const struct http_head *answer)
+static enum err sink_begin(struct exchange *x, const struct http_head *answer)
 {
     struct peer_conn *pc = of_exchange(x);
     char load_text[40];
     char length_text[24];
     struct facts_load load = load_of(x->lane);
-    struct http_field *fields = arena_alloc(&x->arena, (answer->field_count + 4) * sizeof *fields);
+    size_t room = answer->field_count + HTTP_FIELDS_OWN;
+    struct http_field *fields = arena_alloc(&x->arena, room * sizeof *fields);
     size_t n = 0;
-    if (!fields) {
-        give_up(pc);
-        return;
-    }
+    if (!fields)
+        return ERR_NO_MEMORY;
     facts_load_to_text(&load, load_text);
     for (size_t i = 0; i < answer->field_count; i++) {
         const struct http_field *f = &answer->fields[i];
@@ -115,8 +118,11 @@ static void sink_begin(struct exchange *x, const struct http_head *answer)
                              .content_length = answer->content_length,
                              .fields = fields,
                              .field_count = n};
-    if (!pc->stream.h2 || h2_respond(pc->stream.h2, &head, false) != ERR_OK)
-        give_up(pc);
+    if (!pc->stream.h2)
+        return ERR_OK; /* the peer is gone, which on_broken will tell */
+    TRY(h2_respond(pc->stream.h2, &head, false));
+    pc->may_end = answer->content_length < 0;
+    return ERR_OK;
 }
 
 static void sink_data(struct exchange *x, struct bytes data)
@@ -154,9 +160,12 @@ static void sink_end(struct exchange *x, struct bytes receipts)
 static void sink_abort(struct exchange *x, enum err reason)
 {
     struct peer_conn *pc = of_exchange(x);
-    (void)
-        reason; /* a reset says that the answer is not whole; the ingress words it for the client */
-    mesh_stream_cancel(&pc->stream);
+    /* Said behind what was sent before. Where a length was announced a reset says it: an end before
+     * that length would be an offence against HTTP/2. */
+    struct http_field why = own_field(HTTP_GRAPEVINE_REASON, bytes_from_str(err_word(reason)));
+    struct http_head trailers = {.fields = &why, .field_count = 1};
+    if (pc->stream.h2 && (!pc->may_end || h2_end(pc->stream.h2, &trailers) != ERR_OK))
+        mesh_stream_cancel(&pc->stream);
     part(pc);
 }
 
@@ -175,6 +184,7 @@ static void on_data(struct mesh_stream *ms, struct bytes data)
 {
     struct peer_conn *pc = of_stream(ms);
     enum err e = pc->x && pc->x->state == EXCHANGE_ARRIVING ? exchange_body(pc->x, data) : ERR_OK;
+    pc->arrived += data.size;
     h2_consume(ms->h2, data.size); /* stored, or not wanted any more */
     if (e != ERR_OK)
         exchange_fail(pc->x, e, NULL); /* may be the end of pc */
@@ -186,6 +196,7 @@ static void on_end(struct mesh_stream *ms, const struct http_head *trailers)
     struct exchange *x = pc->x;
     uint8_t hash[CRYPTO_HASH_SIZE];
     (void)trailers;
+    io_idle_stop(&pc->slow);
     if (!x || x->state != EXCHANGE_ARRIVING)
         return;
     body_hash(&x->body, hash);
@@ -213,6 +224,25 @@ static void on_closed(struct mesh_stream *ms, enum err reason)
 }
 
 static const struct mesh_stream_ops stream_ops = {NULL, on_data, on_end, on_want, on_closed};
+
+/* --- time-outs */
+
+static void on_slow(struct io_idle *idle)
+{
+    struct peer_conn *pc = LIST_ENTRY(idle, struct peer_conn, slow);
+    bool is_slow = pc->arrived < BODY_STEP;
+    if (!pc->x) { /* it got its answer long ago, and goes on sending */
+        mesh_stream_cancel(&pc->stream);
+        release(pc);
+        return;
+    }
+    pc->arrived = 0;
+    io_idle_touch(&pc->lane->header_timeouts, idle, on_slow);
+    if (is_slow && pc->x->state == EXCHANGE_ARRIVING)
+        exchange_fail(pc->x, ERR_REQUEST_TIMEOUT, NULL); /* may be the end of pc */
+}
+
+/* --- the request's head */
 
 /* The head lives only for the call: a copy in the exchange's arena. */
 static enum err copy_head(struct exchange *x, const struct http_head *head)
@@ -285,13 +315,24 @@ static enum err admit(struct exchange *x, struct peer *peer, const struct http_h
     return ERR_OK;
 }
 
+/* Without a place it is made all the same, to say so. */
+static enum err create(struct lane *lane, struct peer *peer, const struct http_head *head,
+                       struct peer_conn *pc, bool *ret_has_place)
+{
+    enum err e =
+        exchange_create(lane, api_find(head->target, API_PEER), peer, &sink_ops, pc, &pc->x);
+    *ret_has_place = e != ERR_OVERLOADED;
+    return *ret_has_place ? e : exchange_create(lane, NULL, peer, &sink_ops, pc, &pc->x);
+}
+
 enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *s,
                         const struct http_head *head, bool ended, struct mesh_stream **ret_stream)
 {
     struct peer_conn *pc = calloc(1, sizeof *pc);
+    bool has_place = true;
     if (!pc)
         return ERR_NO_MEMORY;
-    enum err e = exchange_create(lane, api_find(head->target, API_PEER), &sink_ops, pc, &pc->x);
+    enum err e = create(lane, peer, head, pc, &has_place);
     if (e != ERR_OK) {
         free(pc);
         return e;
@@ -302,10 +343,11 @@ enum err peer_conn_open(struct lane *lane, struct peer *peer, struct h2_stream *
     lane->peer_stream_count++;
     pc->is_opening = true;
     pc->stream = (struct mesh_stream){.ops = &stream_ops, .peer = peer, .h2 = s};
-    pc->x->from = peer;
     lane->metrics.hops_in++;
     *ret_stream = &pc->stream;
-    e = admit(pc->x, peer, head);
+    if (!ended)
+        io_idle_touch(&lane->header_timeouts, &pc->slow, on_slow);
+    e = has_place ? admit(pc->x, peer, head) : ERR_OVERLOADED;
     if (e != ERR_OK) {
         LOG(lane->log, lane_level(lane, LANE_LINES_PEERS, LOG_WARN), "forward_refused",
             LOG_STR("peer", peer->name), LOG_STR("id", pc->x->request_id), LOG_ERR(e));

@@ -76,6 +76,8 @@ static enum err reason_for_nothing(const struct lane *lane)
 
 static enum stage_result stage_route(struct exchange *x)
 {
+    if (x->attempts > 0 && exchange_remaining_ms(x) == 0)
+        return fail(x, ERR_DEADLINE); /* however the last attempt ended */
     if (x->attempts == EXCHANGE_ATTEMPTS_MAX)
         return fail(x, public_reason(x->last_failure));
     enum err e = choose(x->lane, x, &x->choice);
@@ -94,12 +96,13 @@ static enum stage_result stage_forward(struct exchange *x)
     x->tried[x->attempts++] = c;
     if (x->attempts > 1)
         x->lane->metrics.retries++;
+    x->last_detail = NULL;
     exchange_set_state(x, EXCHANGE_WAITING);
     enum err e = c.backend ? backend_call_start(x, c.backend) : peer_call_start(x, c.peer);
     if (e == ERR_OK)
         return STAGE_WAIT;
     exchange_set_state(x, EXCHANGE_ROUTING);
-    x->last_failure = e;
+    x->last_failure = x->failed[x->attempts - 1] = e;
     return STAGE_RETRY;
 }
 
@@ -137,7 +140,7 @@ bool exchange_may_retry(const struct exchange *x)
 void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry_after_ms)
 {
     x->call_ops = NULL;
-    x->last_failure = reason;
+    x->last_failure = x->failed[x->attempts - 1] = reason;
     x->lane->metrics.failures[reason]++;
     if (retry_after_ms > x->retry_after_ms)
         x->retry_after_ms = retry_after_ms;

@@ -11,11 +11,17 @@
 
 enum grade { GRADE_OUT, GRADE_SUSPECT, GRADE_GOOD };
 
-static bool was_tried(const struct exchange *x, const struct candidate *c)
+/* `again`: what broke off once on the way to a peer, or at one of its engines before a byte came
+ * here, does not count. */
+static bool was_tried(const struct exchange *x, const struct candidate *c, bool again)
 {
-    for (uint32_t i = 0; i < x->attempts; i++)
-        if (x->tried[i].backend == c->backend && x->tried[i].peer == c->peer)
+    unsigned lost = 0;
+    for (uint32_t i = 0; i < x->attempts; i++) {
+        if (x->tried[i].backend != c->backend || x->tried[i].peer != c->peer)
+            continue;
+        if (!again || !c->peer || x->failed[i] != ERR_LINK_LOST || lost++ > 0)
             return true;
+    }
     return false;
 }
 
@@ -37,9 +43,9 @@ static enum grade grade_of_peer(const struct peer *p)
 }
 
 static enum grade grade_of(const struct lane *lane, const struct exchange *x,
-                           const struct candidate *c)
+                           const struct candidate *c, bool again)
 {
-    if (!c->is_up || was_tried(x, c))
+    if (!c->is_up || was_tried(x, c, again))
         return GRADE_OUT;
     if (c->backend)
         return !backend_is_usable(c->backend)                      ? GRADE_OUT
@@ -81,16 +87,26 @@ static const struct candidate *better(struct lane *lane, const struct candidate 
     return rng_below(&lane->rng, 2) ? a : b;
 }
 
-/* Up to two distinct candidates of at least this grade; `local_only` for requests that came over a
- * hop. */
+struct round {
+    enum grade least;
+    bool local_only; /* for requests that came over a hop */
+    bool again;      /* also a peer whose first answer got lost */
+};
+
+static bool takes(const struct lane *lane, const struct exchange *x, const struct round *round,
+                  const struct candidate *c)
+{
+    return (c->backend || !round->local_only) && grade_of(lane, x, c, round->again) >= round->least;
+}
+
+/* Up to two distinct candidates that the round takes. */
 static size_t sample(struct lane *lane, const struct exchange *x, const struct candidate_set *set,
-                     enum grade least, bool local_only, const struct candidate *ret_two[2])
+                     const struct round *round, const struct candidate *ret_two[2])
 {
     size_t found = 0;
     for (int i = 0; i < SAMPLES && found < 2 && set->count > SAMPLES; i++) {
         const struct candidate *c = &set->items[rng_below(&lane->rng, set->count)];
-        if ((local_only && !c->backend) || grade_of(lane, x, c) < least ||
-            (found && ret_two[0] == c))
+        if (!takes(lane, x, round, c) || (found && ret_two[0] == c))
             continue;
         ret_two[found++] = c;
     }
@@ -103,7 +119,7 @@ static size_t sample(struct lane *lane, const struct exchange *x, const struct c
     found = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct candidate *c = &set->items[(start + i) % set->count];
-        if ((local_only && !c->backend) || grade_of(lane, x, c) < least)
+        if (!takes(lane, x, round, c))
             continue;
         seen++;
         if (found < 2)
@@ -117,20 +133,21 @@ static size_t sample(struct lane *lane, const struct exchange *x, const struct c
 static const struct candidate *pick(struct lane *lane, const struct exchange *x,
                                     const struct candidate_set *set, const char **ret_reason)
 {
-    static const struct {
-        enum grade least;
-        bool local_only;
-    } rounds[] = {{GRADE_GOOD, true}, {GRADE_GOOD, false}, {GRADE_SUSPECT, false}};
+    static const struct round rounds[] = {{GRADE_GOOD, true, false},
+                                          {GRADE_GOOD, false, false},
+                                          {GRADE_SUSPECT, false, false},
+                                          {GRADE_GOOD, false, true}};
     for (size_t r = x->hop > 0 ? 0 : 1; r < sizeof rounds / sizeof rounds[0]; r++) {
         const struct candidate *two[2];
-        size_t found = sample(lane, x, set, rounds[r].least, rounds[r].local_only, two);
+        size_t found = sample(lane, x, set, &rounds[r], two);
         if (found == 0)
             continue;
         const struct candidate *best = found == 2 ? better(lane, two[0], two[1]) : two[0];
-        *ret_reason = rounds[r].least == GRADE_SUSPECT ? "suspect"
-                      : found == 1                     ? "only_candidate"
-                      : best->backend                  ? "local"
-                                                       : "least_loaded";
+        *ret_reason = rounds[r].again                    ? "again"
+                      : rounds[r].least == GRADE_SUSPECT ? "suspect"
+                      : found == 1                       ? "only_candidate"
+                      : best->backend                    ? "local"
+                                                         : "least_loaded";
         return best;
     }
     return NULL;
@@ -166,7 +183,8 @@ bool choose_has_other(struct lane *lane, const struct exchange *x)
 {
     const struct candidate_set *set = candidates_find(lane, exchange_model(x));
     for (size_t i = 0; set && i < set->count; i++)
-        if (grade_of(lane, x, &set->items[i]) != GRADE_OUT)
+        if (grade_of(lane, x, &set->items[i], false) != GRADE_OUT ||
+            grade_of(lane, x, &set->items[i], true) == GRADE_GOOD)
             return true;
     return false;
 }

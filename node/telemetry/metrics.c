@@ -164,12 +164,18 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
                   &m->first_byte));
     TRY(single(out, "requests_inflight", "gauge", "Requests being worked on.",
                lane->exchange_count));
-    TRY(single(out, "client_connections", "gauge", "Open client connections.",
+    TRY(single(out, "client_connections", "gauge",
+               "Open client connections, those that only wait for the client's end included.",
                lane->connection_count));
     TRY(single(out, "connections_total", "counter", "Client connections accepted.",
                m->connections));
     TRY(single(out, "connections_refused_total", "counter", "Connections refused at the limit.",
                m->connections_refused));
+    TRY(single(out, "connections_dropped_total", "counter",
+               "Connections dropped for want of file descriptors.", m->connections_dropped));
+    TRY(single(out, "peer_trails_refused_total", "counter",
+               "Answers of peers whose trail of nodes made no sense and was left out.",
+               m->trails_refused));
     TRY(single(out, "retries_total", "counter", "Attempts after the first.", m->retries));
     TRY(single(out, "hops_received_total", "counter", "Requests received from peers.", m->hops_in));
     TRY(single(out, "hops_sent_total", "counter", "Requests sent to peers.", m->hops_out));

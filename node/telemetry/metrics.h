@@ -32,6 +32,8 @@ struct metrics {
     uint64_t body_bytes_out;
     uint64_t connections;
     uint64_t connections_refused;
+    uint64_t connections_dropped; /* unheard, for want of file descriptors */
+    uint64_t trails_refused;      /* grapevine-node and -path of peers that were not passed on */
     uint64_t receipts;
 };
 

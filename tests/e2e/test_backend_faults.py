@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mesh import Mesh
+from mesh import Mesh, free_port
 from runner import equal, eventually, main, note, test
 from web import Raw, chat, chat_body, get, request_text
 
@@ -206,6 +206,22 @@ def busy_engines_are_left_alone_for_their_retry_after(world):
         equal(chat(world.port, "busy").status, 200, "the other engine serves")
     asked = sum(r["model"] == "busy" for r in world.bad.stats()["requests"])
     assert asked <= 2, f"asked {asked} times after it had said 429"
+
+
+@test
+def a_backend_that_is_the_node_itself_is_found_out(world):
+    port = free_port()
+    node = world.node("mirror", alone=True, backends=[f"http://127.0.0.1:{port}", world.good.url],
+                      sets=[f"listen.http=127.0.0.1:{port}"])
+    node.start()
+    eventually(lambda: "backend_is_this_mesh" in node.log(), "the log says so")
+    eventually(lambda: "shared" in node.model_nodes(), "the other backend's models")
+    for _ in range(5):
+        equal(chat(node.http, "shared").status, 200, "the other backend serves")
+    backends = {b["name"]: b["state"] for b in node.nodes()["mirror"]["backends"]}
+    equal(backends, {"backend-1": "down", "backend-2": "up"}, "states")
+    time.sleep(2)
+    equal(node.log().count("backend_is_this_mesh"), 1, "it is said once")
 
 
 if __name__ == "__main__":

@@ -303,5 +303,22 @@ def prompts_are_never_logged(world):
     assert "SECRETPROMPT" not in log and "SECRETANSWER" not in log, "it is in the log"
 
 
+@test
+def who_knocked_before_a_stop_is_served(world):
+    """The kernel has let them in while the node did not run; then it is told to stop."""
+    node = world.node("stopped", alone=True, backends=[world.plain.url])
+    node.start()
+    equal(chat(node.http, "m1").status, 200, "before")
+    node.pause()
+    clients = [Raw(node.http) for _ in range(40)]
+    for client in clients:
+        client.send(request_text(chat_body()))
+    equal(node.terminate(), 0, "exit status")  # resumes it
+    equal([client.answer().status for client in clients], [200] * len(clients), "answers")
+    for client in clients:
+        client.close()
+    node.start()
+
+
 if __name__ == "__main__":
     main(World)

@@ -31,9 +31,9 @@ static bool node_is_well(struct town *t, size_t node, uint64_t since_us)
            calm_is_since(&n->opens, since_us);
 }
 
-/* A peer is asked once, for all its engines. One of them began to answer and broke off: the peer
- * cannot take that back, and the ingress does not ask it again, although nothing reached the
- * user. */
+/* A peer is asked twice at most, for all its engines. One of them began to answer and broke off:
+ * the peer cannot take that back, and may choose it again when asked again, although nothing
+ * reached the user. */
 static bool is_spoiled(struct town *t, const struct job *j, const struct engine *e)
 {
     for (size_t i = 0; i < t->engine_count; i++) {

@@ -294,6 +294,56 @@ static void nobody_serving_it_is_not_the_same_as_nobody_able_now(void **state)
     assert_string_equal(c.reason, "untouched");
 }
 
+static void lose(struct lane_world *w, struct peer *p)
+{
+    w->x.failed[w->x.attempts] = ERR_LINK_LOST;
+    try_peer(w, p);
+}
+
+static void a_peer_whose_answer_got_lost_is_asked_again_when_nobody_else_is_left(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *lost = lane_add_peer(w, "m");
+    struct peer *other = lane_add_peer(w, "m");
+    struct choice c;
+    other->load.inflight = 1000;
+    lose(w, lost);
+    assert_int_equal(times_peer(w, other, 50), 50);
+    try_peer(w, other);
+    assert_ptr_equal(choice_of(w).candidate.peer, lost);
+    assert_string_equal(choice_of(w).reason, "again");
+    assert_true(choose_has_other(&w->lane, &w->x));
+    lost->link = NULL;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    assert_false(choose_has_other(&w->lane, &w->x));
+}
+
+static void it_is_asked_twice_at_most(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *lost = lane_add_peer(w, "m");
+    struct choice c;
+    lose(w, lost);
+    assert_ptr_equal(choice_of(w).candidate.peer, lost);
+    try_peer(w, lost); /* it runs */
+    assert_false(choose_has_other(&w->lane, &w->x));
+    w->x.failed[1] = ERR_LINK_LOST;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+}
+
+static void whoever_answered_no_is_not_asked_again(void **state)
+{
+    static const enum err answers[] = {ERR_OVERLOADED, ERR_BACKEND_FAILED, ERR_DRAINING};
+    struct lane_world *w = *state;
+    struct peer *p = lane_add_peer(w, "m");
+    struct choice c;
+    try_peer(w, p);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        w->x.failed[0] = answers[i];
+        assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    }
+}
+
 /* --- cost */
 
 static void the_cost_does_not_grow_with_the_candidates(void **state)
@@ -361,6 +411,9 @@ int main(void)
         LANE_TEST(a_suspect_is_chosen_only_when_no_good_one_is_left),
         LANE_TEST(a_busy_backend_is_good_again_when_its_time_is_over),
         LANE_TEST(nobody_serving_it_is_not_the_same_as_nobody_able_now),
+        LANE_TEST(a_peer_whose_answer_got_lost_is_asked_again_when_nobody_else_is_left),
+        LANE_TEST(it_is_asked_twice_at_most),
+        LANE_TEST(whoever_answered_no_is_not_asked_again),
         LANE_TEST(the_cost_does_not_grow_with_the_candidates),
         LANE_TEST(the_same_seed_chooses_the_same),
         LANE_TEST(a_few_usable_ones_among_many_are_found),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 static const struct h2_cfg cfg = {
     .streams_max = 8,
@@ -402,6 +403,24 @@ static void malformed_requests_and_answers_are_refused_at_home(void **state)
     assert_int_equal(h2_respond(p->server.streams[0].s, &ok, true), ERR_INVALID);
 }
 
+static void a_head_larger_than_a_block_is_refused_at_home(void **state)
+{
+    struct pair *p = (struct pair *)*state;
+    enum { SIZE = 65500 };
+    char *value = malloc(SIZE);
+    memset(value, 'x', SIZE);
+    struct http_field field = {HTTP_OTHER, BYTES("x-large"), bytes_of(value, SIZE)};
+    struct http_head large = {.status = 200, .fields = &field, .field_count = 1};
+    pair_request(p, &get, true);
+    assert_int_equal(pair_pump(p), ERR_OK);
+    struct h2_stream *s = p->server.streams[0].s;
+    assert_int_equal(h2_respond(s, &large, true), ERR_HEADER_TOO_LARGE);
+    assert_int_equal(h2_respond(s, &ok, true), ERR_OK); /* nothing was sent */
+    assert_int_equal(pair_pump(p), ERR_OK);
+    assert_int_equal(p->client.streams[0].reason, ERR_OK);
+    free(value);
+}
+
 static void output_is_told_once_until_it_is_pulled(void **state)
 {
     struct pair *p = (struct pair *)*state;
@@ -502,6 +521,7 @@ int main(void)
         WITH_PAIR(a_header_over_the_limit_resets_its_stream_only),
         WITH_PAIR(a_body_that_belies_its_length_is_a_protocol_error),
         WITH_PAIR(malformed_requests_and_answers_are_refused_at_home),
+        WITH_PAIR(a_head_larger_than_a_block_is_refused_at_home),
         WITH_PAIR(output_is_told_once_until_it_is_pulled),
         WITH_PAIR(garbage_breaks_the_session),
         WITH_PAIR(a_connection_error_is_told_to_the_peer_before_the_session_fails),

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "node/trust/wire.h"
 #include "tests/support/trust_fixture.h"
+#include "tests/unit/node/signed_alone.h"
 
 struct sent {
     struct identity sender, receiver;
@@ -51,16 +52,9 @@ static enum err encode(struct sent *s)
 /* Encodes, signs alone in a batch, and seals. */
 static void seal(struct sent *s)
 {
-    struct batch batch;
     struct batch_proof proof;
-    uint8_t leaf[CRYPTO_HASH_SIZE];
-    uint32_t index;
     assert_int_equal(encode(s), ERR_OK);
-    batch_init(&batch, BATCH_ENVELOPE);
-    batch_leaf(buf_bytes(&s->record), leaf);
-    assert_int_equal(batch_add(&batch, leaf, &index), ERR_OK);
-    batch_sign(&batch, s->sender.secret);
-    batch_prove(&batch, index, &proof);
+    sign_alone(BATCH_ENVELOPE, buf_bytes(&s->record), s->sender.secret, &proof);
     buf_init_fixed(&s->wire, s->wire_space, sizeof(s->wire_space));
     assert_int_equal(envelope_seal(buf_bytes(&s->record), &proof, &s->wire), ERR_OK);
 }
@@ -216,17 +210,10 @@ static void a_signature_for_receipts_does_not_serve_an_envelope(void **state)
 {
     struct sent s;
     struct envelope back;
-    struct batch batch;
     struct batch_proof proof;
-    uint8_t leaf[CRYPTO_HASH_SIZE];
-    uint32_t index;
     sent_init(&s);
     seal(&s);
-    batch_init(&batch, BATCH_RECEIPT);
-    batch_leaf(buf_bytes(&s.record), leaf);
-    assert_int_equal(batch_add(&batch, leaf, &index), ERR_OK);
-    batch_sign(&batch, s.sender.secret);
-    batch_prove(&batch, index, &proof);
+    sign_alone(BATCH_RECEIPT, buf_bytes(&s.record), s.sender.secret, &proof);
     buf_clear(&s.wire);
     assert_int_equal(envelope_seal(buf_bytes(&s.record), &proof, &s.wire), ERR_OK);
     assert_int_equal(open_it(&s, &back), ERR_BAD_SIGNATURE);
@@ -236,19 +223,12 @@ static void a_well_signed_record_out_of_shape_is_still_malformed(void **state)
 {
     struct sent s;
     struct envelope back;
-    struct batch batch;
     struct batch_proof proof;
-    uint8_t leaf[CRYPTO_HASH_SIZE];
-    uint32_t index;
     sent_init(&s);
     FIXTURE_SET(s.envelope.path[0], "Not A Name");
     buf_init_fixed(&s.record, s.record_space, sizeof(s.record_space));
     assert_int_equal(trust_wire_envelope_encode(&s.envelope, &s.record), ERR_OK);
-    batch_init(&batch, BATCH_ENVELOPE);
-    batch_leaf(buf_bytes(&s.record), leaf);
-    assert_int_equal(batch_add(&batch, leaf, &index), ERR_OK);
-    batch_sign(&batch, s.sender.secret);
-    batch_prove(&batch, index, &proof);
+    sign_alone(BATCH_ENVELOPE, buf_bytes(&s.record), s.sender.secret, &proof);
     buf_init_fixed(&s.wire, s.wire_space, sizeof(s.wire_space));
     assert_int_equal(envelope_seal(buf_bytes(&s.record), &proof, &s.wire), ERR_OK);
     assert_int_equal(open_it(&s, &back), ERR_INVALID);
