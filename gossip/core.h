@@ -33,12 +33,12 @@ struct gossip_row {
     uint8_t keys[GOSSIP_KEYS_MAX][32]; /* derived from it; good while keys_made == g->keys_made */
     uint64_t keys_made;
     struct gossip_window window;
-    uint64_t rank;         /* in its region: the lowest are gateways */
-    bool is_abroad;        /* of another region than ours */
-    bool has_spoken;       /* to us, since it is known */
-    uint64_t told_dead_ms; /* what we hold against it, and */
-    uint64_t answered_ms;  /* what it holds against us: not in every message */
-    uint64_t digest;       /* its share of its bucket's hash */
+    uint64_t rank;        /* in its region: the lowest are gateways */
+    bool is_abroad;       /* of another region than ours */
+    bool has_spoken;      /* to us, since it is known */
+    uint64_t told_ms;     /* what we hold against it, and */
+    uint64_t answered_ms; /* what it holds against us: not in every message */
+    uint64_t digest;      /* its share of its bucket's hash */
     /* accusations against `incarnation` */
     struct gossip_accusation accusations[GOSSIP_ACCUSERS];
     size_t accusation_count;
@@ -90,6 +90,7 @@ struct gossip_relay { /* a probe for another; free when target is NULL */
 struct gossip_onward {
     struct gossip_row *row;
     enum gossip_kind kind;
+    bool is_for_column; /* else for our guests alone */
 };
 
 struct gossip_wanted { /* asked for a moment ago */
@@ -121,8 +122,11 @@ struct gossip {
     size_t row_count;
     struct gossip_row *self;
     uint64_t buckets[GOSSIP_BUCKETS];
-    struct gossip_row **ring; /* the live of our region with us among them, by id */
+    struct gossip_row **ring; /* the live of our region with us among them */
     size_t ring_count;
+    size_t grid_count; /* of the ring's first, that can be dialled: they hand loads on */
+    struct gossip_row *guests[GOSSIP_GUESTS_MAX]; /* who only dial, and hear all through us */
+    size_t guest_count;
     struct gossip_row **order; /* the live but us, shuffled: whom to probe */
     size_t order_count;
     size_t order_next;

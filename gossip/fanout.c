@@ -16,45 +16,53 @@
 #define ANSWER_MS 50      /* the shell's time to bring the payload */
 #define RELAY_MS 40       /* a relay waits as long for the rest of the row */
 
-static void relay_later(struct gossip *g, struct gossip_row *row, enum gossip_kind kind)
+static void relay_later(struct gossip *g, struct gossip_row *row, enum gossip_kind kind,
+                        bool is_for_column)
 {
-    struct gossip_onward *o = &g->onward[g->onward_count];
+    bool is_needed = g->guest_count > 0 || is_for_column;
     for (size_t i = 0; i < g->onward_count; i++)
-        if (g->onward[i].row == row && g->onward[i].kind == kind)
+        if (g->onward[i].row == row && g->onward[i].kind == kind) {
+            g->onward[i].is_for_column |= is_for_column;
             return;
-    if (g->onward_count == GOSSIP_ONWARD_MAX)
+        }
+    if (!is_needed || g->onward_count == GOSSIP_ONWARD_MAX)
         return; /* repair will bring it */
-    *o = (struct gossip_onward){row, kind};
-    g->onward_count++;
+    g->onward[g->onward_count++] = (struct gossip_onward){row, kind, is_for_column};
     gossip_sooner(&g->relay_due_ms, g->now_ms + RELAY_MS);
 }
 
 static size_t column_count(const struct gossip *g)
 {
     size_t columns = 1;
-    while (columns * columns < g->ring_count)
+    while (columns * columns < g->grid_count)
         columns++;
     return columns;
 }
 
+static bool is_in_grid(const struct gossip *g, const struct gossip_row *row)
+{
+    return row->ring_position < g->grid_count;
+}
+
 /* --- publishing */
 
+/* Who is not in the grid, because nobody can dial it, borrows a row of it. */
 static void send_to_relays(struct gossip *g, struct gossip_row *owner, enum gossip_kind kind)
 {
     gossip_ring_refresh(g);
     size_t columns = column_count(g);
-    size_t row = g->self->ring_position / columns;
+    size_t row = g->grid_count ? g->self->ring_position % g->grid_count / columns : 0;
     for (size_t c = 0; c < columns; c++) {
         size_t at = row * columns + c;
-        if (at >= g->ring_count && row > 0)
+        if (at >= g->grid_count && row > 0)
             at -= columns; /* the last row has gaps: the row above helps out */
-        if (at >= g->ring_count || g->ring[at] == g->self)
+        if (at >= g->grid_count || g->ring[at] == g->self)
             continue;
         (void)gossip_message(g);
         if (gossip_records_put(g, owner, kind, 1, gossip_message_room(g)))
             gossip_post(g, g->ring[at]);
     }
-    relay_later(g, owner, kind);
+    relay_later(g, owner, kind, is_in_grid(g, g->self));
 }
 
 void gossip_fanout_abroad(struct gossip *g, enum gossip_kind kind)
@@ -133,17 +141,18 @@ void gossip_fanout_on_record(struct gossip *g, struct gossip_row *row, enum goss
         send_to_relays(g, row, kind);
         return;
     }
-    if (kind == GOSSIP_LOAD && !row->is_abroad)
+    if (hop == 1 && kind == GOSSIP_LOAD && !row->is_abroad)
         keep_time(g, row);
-    relay_later(g, row, kind);
+    relay_later(g, row, kind, hop == 1);
 }
 
-static void relay_to(struct gossip *g, struct gossip_row *peer)
+static void relay_to(struct gossip *g, struct gossip_row *peer, bool is_guest)
 {
     (void)gossip_message(g);
     for (size_t i = 0; i < g->onward_count; i++) {
         const struct gossip_onward *o = &g->onward[i];
-        if (o->row == peer || gossip_records_put(g, o->row, o->kind, 0, gossip_message_room(g)))
+        if (o->row == peer || !(o->is_for_column || is_guest) ||
+            gossip_records_put(g, o->row, o->kind, 0, gossip_message_room(g)))
             continue;
         gossip_post(g, peer);
         (void)gossip_records_put(g, o->row, o->kind, 0, gossip_message_room(g));
@@ -155,9 +164,12 @@ static void relay(struct gossip *g)
 {
     gossip_ring_refresh(g);
     size_t columns = column_count(g);
-    for (size_t at = g->self->ring_position % columns; at < g->ring_count; at += columns)
+    size_t first = is_in_grid(g, g->self) ? g->self->ring_position % columns : g->grid_count;
+    for (size_t at = first; at < g->grid_count; at += columns)
         if (g->ring[at] != g->self)
-            relay_to(g, g->ring[at]);
+            relay_to(g, g->ring[at], false);
+    for (size_t i = 0; i < g->guest_count; i++)
+        relay_to(g, g->guests[i], true);
     g->onward_count = 0;
     g->relay_due_ms = UINT64_MAX;
 }

@@ -56,7 +56,8 @@ void gossip_members_reap(struct gossip *g);
 void gossip_members_free(struct gossip *g);
 /* Brings ring and order up to date. */
 void gossip_ring_refresh(struct gossip *g);
-/* Up to `max` distinct live members at random, without us and without `but` (may be NULL). */
+/* Up to `max` distinct live members at random that can be dialled, without us and without `but`
+ * (may be NULL). */
 size_t gossip_members_pick(struct gossip *g, const struct gossip_row *but, size_t max,
                            struct gossip_row **ret_rows);
 
@@ -164,7 +165,7 @@ void gossip_rumours_drop_accusations(struct gossip *g, const struct gossip_row *
 
 /* --- fanout.c */
 void gossip_fanout_publish(struct gossip *g, struct bytes payload, bool is_urgent);
-/* A new one, straight from its owner (hop 1), or from another region (hop 2). */
+/* A new one: straight from its owner (hop 1), from another region (2), or handed on (0). */
 void gossip_fanout_on_record(struct gossip *g, struct gossip_row *row, enum gossip_kind kind,
                              uint32_t hop);
 /* Ours, to one gateway of each other region, which hands it on. */

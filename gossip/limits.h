@@ -17,6 +17,7 @@
 #define GOSSIP_REFUSALS_MAX 8
 #define GOSSIP_FORGOTTEN_MAX 4096 /* ids that must not rise again */
 #define GOSSIP_RUMOURS_MAX 1024   /* one more replaces the one told most often */
+#define GOSSIP_GUESTS_MAX 64
 #define GOSSIP_WANTED_MAX 256
 #define GOSSIP_ONWARD_MAX 512 /* records that wait to be relayed */
 #define GOSSIP_REGIONS_MAX 64

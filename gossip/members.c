@@ -251,23 +251,43 @@ static void shuffle_order(struct gossip *g)
     }
 }
 
-void gossip_ring_refresh(struct gossip *g)
+/* The live of our region that can be dialled, or those that only dial, by id. */
+static void put_in_ring(struct gossip *g, bool only_dials)
 {
-    if (!g->ring_stale)
-        return;
-    g->ring_stale = false;
-    g->ring_count = 0;
-    g->order_count = 0;
-    g->order_next = 0;
     for (size_t i = 0; i < g->row_count; i++) {
         struct gossip_row *row = g->rows[i];
-        if (!gossip_is_live(row) || row->is_abroad)
+        if (!gossip_is_live(row) || row->is_abroad || row->only_dials != only_dials)
             continue;
         row->ring_position = (uint32_t)g->ring_count;
         g->ring[g->ring_count++] = row;
         if (row != g->self)
             g->order[g->order_count++] = row;
     }
+}
+
+/* Whose first live go-between we are. */
+static bool is_guest(const struct gossip *g, const struct gossip_row *row)
+{
+    for (size_t i = 0; i < row->via_count; i++) {
+        const struct gossip_row *via = gossip_row_find(g, &row->via[i]);
+        if (via && gossip_is_live(via))
+            return via == g->self;
+    }
+    return false;
+}
+
+void gossip_ring_refresh(struct gossip *g)
+{
+    if (!g->ring_stale)
+        return;
+    g->ring_stale = false;
+    g->ring_count = g->order_count = g->order_next = g->guest_count = 0;
+    put_in_ring(g, false);
+    g->grid_count = g->ring_count;
+    put_in_ring(g, true);
+    for (size_t i = g->grid_count; i < g->ring_count && g->guest_count < GOSSIP_GUESTS_MAX; i++)
+        if (is_guest(g, g->ring[i]))
+            g->guests[g->guest_count++] = g->ring[i];
     shuffle_order(g);
     gossip_scope_refresh(g);
 }
@@ -282,7 +302,7 @@ size_t gossip_members_pick(struct gossip *g, const struct gossip_row *but, size_
     size_t at = start;
     for (size_t tries = 0; tries < g->order_count && count < max; tries++) {
         struct gossip_row *row = g->order[at];
-        bool is_new = row != but;
+        bool is_new = row != but && !row->only_dials;
         for (size_t i = 0; i < count; i++)
             is_new &= ret_rows[i] != row;
         if (is_new)

@@ -3,7 +3,7 @@
  * message: what stood before it has been taken. */
 #include "gossip/inner.h"
 
-#define TELL_DEAD_MS 500 /* two who do not believe each other must not keep each other busy */
+#define TELL_MS 500 /* two who do not believe each other must not keep each other busy */
 
 static void take_part(struct gossip *g, struct gossip_from *from, struct bytes *message,
                       struct gossip_part *part, enum err *ret_err)
@@ -44,15 +44,16 @@ static void put_proof(struct gossip *g, const struct gossip_row *row)
             return;
 }
 
-/* A member that is down or left, and speaks, does not know what is said of it. */
-static void tell_it_is_dead(struct gossip *g, const struct gossip_from *from)
+/* A member that speaks while it is suspect, down or left does not know what is said of it. */
+static void tell_what_is_said(struct gossip *g, const struct gossip_from *from)
 {
     struct gossip_row *row = from->row;
-    if (!row || gossip_is_live(row) || g->now_ms - row->told_dead_ms < TELL_DEAD_MS)
+    if (!row || row->member.state == GOSSIP_ALIVE || g->now_ms - row->told_ms < TELL_MS)
         return;
-    row->told_dead_ms = g->now_ms;
+    row->told_ms = g->now_ms;
     (void)gossip_message(g);
-    put_proof(g, row);
+    if (!gossip_is_live(row))
+        put_proof(g, row);
     gossip_suspicion_put(g, row);
     gossip_answer(g, from);
 }
@@ -73,7 +74,7 @@ static void take_message(struct gossip *g, struct gossip_from *from, struct byte
     }
     if (e != ERR_OK)
         gossip_refuse(g, &from->id, e);
-    tell_it_is_dead(g, from);
+    tell_what_is_said(g, from);
 }
 
 static enum err open_datagram(struct gossip *g, const struct gossip_event *e,

@@ -222,8 +222,10 @@ static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
 
 static void take_owner(struct gossip *g, struct gossip_row *row, const struct gossip_owner *owner)
 {
-    if (strcmp(row->member.region, owner->region) != 0 || row->only_dials != owner->only_dials)
-        g->ring_stale = true; /* gateways, too */
+    bool is_elsewhere = strcmp(row->member.region, owner->region) != 0 ||
+                        row->only_dials != owner->only_dials || owner->only_dials;
+    if (is_elsewhere) /* gateways and guests, too, follow from it */
+        g->ring_stale = true;
     memcpy(row->member.name, owner->name, sizeof(row->member.name));
     memcpy(row->member.region, owner->region, sizeof(row->member.region));
     row->not_after_ms = owner->not_after_ms;
@@ -279,7 +281,7 @@ static void pass_on(struct gossip *g, struct gossip_row *row, const struct gossi
     bool is_often = part->record.kind == GOSSIP_LOAD || part->record.kind == GOSSIP_SUMMARY;
     if (!is_often || is_refutation)
         gossip_rumour_add(g, row, part->record.kind);
-    else if (part->hop > 0)
+    else
         gossip_fanout_on_record(g, row, part->record.kind, part->hop);
 }
 

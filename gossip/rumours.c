@@ -183,6 +183,8 @@ void gossip_rumours_run(struct gossip *g)
         told = tell(g, peers[i]);
     if (is_first)
         tell_abroad(g);
+    for (size_t i = 0; i < g->guest_count && is_first; i++)
+        (void)tell(g, g->guests[i]);
     bool is_more = end_round(g, told);
     drop_told(g);
     g->rumours_due_ms = is_more ? g->now_ms + ROUND_MS : UINT64_MAX;

@@ -85,8 +85,12 @@ static void judge_alarm(struct swarm_node *n, size_t identity, const struct goss
     struct swarm *s = n->swarm;
     note_death(n, identity, c);
     if (c->to == GOSSIP_SUSPECT) {
+        bool is_false = is_false_alarm(n, identity, c, SUSPICION_WELL_US);
         s->stats.suspicions++;
-        s->stats.false_suspicions += is_false_alarm(n, identity, c, SUSPICION_WELL_US);
+        s->stats.false_suspicions += is_false;
+        if (is_false && s->loses_nothing)
+            swarm_fail(s, "no_false_suspicion", "%s suspects %s, and nothing is lost", name_of(n),
+                       s->identities[identity].name);
         return;
     }
     s->stats.downs++;

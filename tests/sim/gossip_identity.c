@@ -130,7 +130,8 @@ bool swarm_payload_is_true(const struct swarm *s, size_t identity, enum gossip_k
         return payload.size == 0; /* a refutation may come before the first load */
     struct payload_head h;
     if (!read_head(s, kind, payload, &h) || h.identity != identity ||
-        h.count > s->identities[identity].published[kind])
+        h.count > s->identities[identity].published[kind] ||
+        h.region != s->identities[identity].region)
         return false;
     uint8_t wanted[SWARM_PAYLOAD_MAX];
     fill(wanted, payload.size - sizeof h, payload_seed(s, &h));

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define CONTACT_MINUTE 60     /* seconds */
 #define RECEIVE_QUEUE_MAX 200 /* datagrams that wait for a paused process, as kernels have it */
 #define SPINS_MAX 20
 
@@ -160,13 +161,18 @@ static bool knows_somebody(const struct swarm_node *n)
 }
 
 /* The contacts must all have met, or the swarm begins as several; others need one of them, while
- * they know nobody. SIZE_MAX: none is needed. */
+ * they know nobody. A contact that is not known to live is tried once a minute for ever: two regions
+ * whose gateways all died while they were parted have nothing else to find each other by. SIZE_MAX:
+ * none is needed. */
 static size_t choose_contact(struct swarm_node *n)
 {
     size_t count =
         n->swarm->identity_count < SWARM_CONTACTS ? n->swarm->identity_count : SWARM_CONTACTS;
     size_t contact = rng_below(&n->swarm->rng, count);
     bool is_wanted = n->index < count ? !(n->met & 1u << contact) : !knows_somebody(n);
+    const struct gossip_member *m = gossip_find(n->gossip, &n->swarm->identities[contact].id);
+    bool is_alive = m && m->state == GOSSIP_ALIVE;
+    is_wanted |= !is_alive && n->seconds % CONTACT_MINUTE == n->index % CONTACT_MINUTE;
     return is_wanted && contact != n->index ? contact : SIZE_MAX;
 }
 

@@ -25,7 +25,7 @@ void swarm_sign(const struct swarm *s, const uint8_t key[32], struct bytes messa
 /* The next payload of this node; counted as published. */
 struct bytes swarm_payload(struct swarm_node *n, enum gossip_kind kind,
                            uint8_t storage[SWARM_PAYLOAD_MAX]);
-/* It was really published by that identity; when. */
+/* It was really published by that identity, and within its certificate; when. */
 bool swarm_payload_is_true(const struct swarm *s, size_t identity, enum gossip_kind kind,
                            struct bytes payload, uint64_t *ret_made_us);
 /* size 0: it only dials out, or that is no NODE payload. */

@@ -13,6 +13,7 @@
 #define START_LIMIT_US (60 * SWARM_SECOND)
 #define HEAL_LIMIT_US (120 * SWARM_SECOND)
 #define DAMP_US (20 * SWARM_SECOND) /* after all see the same, before the first fault */
+#define LOSSY (CUTS | BIT(UDP) | BIT(MOVE) | BIT(TWIN))
 
 struct scenario {
     const char *name;
@@ -300,6 +301,19 @@ static void measure_until(struct swarm *s)
     s->stats.node_us = s->stats.measured_us * running; /* where few die that is near enough */
 }
 
+/* One region without faults: a probe and an ack each second, and as many again of others'; the load
+ * once to each column of the grid, and as a relay to one column. */
+static void check_costs(struct swarm *s)
+{
+    uint64_t columns = 1;
+    while (columns * columns < s->identity_count)
+        columns++;
+    uint64_t limit = (4 + 4 * columns) * (s->stats.node_us / SWARM_SECOND);
+    if (s->failures == 0 && s->stats.datagrams > limit)
+        swarm_fail(s, "talk_is_cheap", "%" PRIu64 " datagrams, %" PRIu64 " would do",
+                   s->stats.datagrams, limit);
+}
+
 static void busy(struct play *p)
 {
     struct swarm *s = p->swarm;
@@ -316,6 +330,8 @@ static void busy(struct play *p)
         swarm_liar_begin(s, p->busy_until_us);
     swarm_run_until(s, p->busy_until_us);
     measure_until(s);
+    if (s->loses_nothing && p->plan.regions == 1 && !p->plan.faults && !p->plan.rolls)
+        check_costs(s);
 }
 
 static void live(struct play *p)
@@ -323,6 +339,7 @@ static void live(struct play *p)
     struct swarm *s = p->swarm;
     s->loss = p->plan.loss;
     s->tail = p->plan.tail;
+    s->loses_nothing = p->plan.loss == 0 && !(p->plan.faults & LOSSY) && !p->plan.has_liar;
     start_all(s, &p->plan);
     sample(s, 1);
     if (!run_until_equal(s, START_LIMIT_US + (p->plan.loss > 0) * START_LIMIT_US,

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 
 #define ABROAD_US (15 * SWARM_SECOND) /* only gateways probe across regions */
+#define CALM_US (15 * SWARM_SECOND)
+#define FRESH_US (2500 * SWARM_MS) /* published each second; the rest is for the way */
 
 /* --- who is well */
 
@@ -93,7 +95,37 @@ static void check_dead(struct swarm *s, size_t identity, uint64_t since_us)
     }
 }
 
-static void check_table(struct swarm *s, const struct swarm_node *n)
+/* All have been well for long, and nothing is lost or late. */
+static bool is_calm(const struct swarm *s)
+{
+    bool calm = s->is_measuring && s->loss == 0 && s->tail == 0 && s->liar == SIZE_MAX &&
+                s->cut_count == 0 && s->now_us > s->disturbed_us + CALM_US;
+    for (size_t i = 0; i < SWARM_TROUBLES_MAX; i++)
+        calm &= !s->troubles[i].is_active || s->troubles[i].type == SWARM_FAULT_CLOCK;
+    for (size_t i = 0; calm && i < s->identity_count; i++)
+        calm = swarm_is_well_for(s, &s->nodes[i], CALM_US);
+    return calm;
+}
+
+static void note_load(struct swarm *s, const struct swarm_node *n, const struct gossip_member *m,
+                      bool calm)
+{
+    size_t identity = swarm_identity_of(s, &m->id);
+    const struct gossip_record *load = &m->records[GOSSIP_LOAD];
+    uint64_t made_us = 0;
+    bool counts = s->is_measuring && load->payload.size && m->state == GOSSIP_ALIVE &&
+                  s->identities[identity].region == region_of(s, n->index) &&
+                  swarm_is_well_for(s, &s->nodes[identity], 5 * SWARM_SECOND) &&
+                  swarm_is_well_for(s, n, 5 * SWARM_SECOND) && n->load_changes;
+    if (!counts || !swarm_payload_is_true(s, identity, GOSSIP_LOAD, load->payload, &made_us))
+        return;
+    histogram_add(&s->stats.load_age, (s->now_us - made_us) / 1000);
+    if (calm && s->now_us - made_us > FRESH_US)
+        swarm_fail(s, "loads_are_fresh", "to n%zu, the load of %s is %" PRIu64 " ms old", n->index,
+                   m->name, (s->now_us - made_us) / 1000);
+}
+
+static void check_table(struct swarm *s, const struct swarm_node *n, bool calm)
 {
     struct gossip_counts counts;
     gossip_counts(n->gossip, &counts);
@@ -118,25 +150,19 @@ static void check_table(struct swarm *s, const struct swarm_node *n)
         if (!was_told)
             swarm_fail(s, "changes_are_told", "n%zu holds %s for %s and did not say so", n->index,
                        m->name, gossip_state_name(m->state));
-        uint64_t made_us = 0;
-        const struct gossip_record *load = &m->records[GOSSIP_LOAD];
-        bool counts_age = s->is_measuring && load->payload.size && m->state == GOSSIP_ALIVE &&
-                          s->identities[identity].region == region_of(s, n->index) &&
-                          swarm_is_well_for(s, &s->nodes[identity], 5 * SWARM_SECOND) &&
-                          swarm_is_well_for(s, n, 5 * SWARM_SECOND) && n->load_changes;
-        if (counts_age && swarm_payload_is_true(s, identity, GOSSIP_LOAD, load->payload, &made_us))
-            histogram_add(&s->stats.load_age, (s->now_us - made_us) / 1000);
+        note_load(s, n, m, calm);
     }
 }
 
 void swarm_check_bounds(struct swarm *s)
 {
     uint64_t since_us;
+    bool calm = is_calm(s);
     for (size_t i = 0; i < s->identity_count && !s->failures; i++) {
         if (s->checks_bounds && swarm_identity_is_dead(s, i, &since_us))
             check_dead(s, i, since_us);
         if (s->nodes[i].gossip && !s->failures)
-            check_table(s, &s->nodes[i]);
+            check_table(s, &s->nodes[i], calm);
     }
 }
 

@@ -182,6 +182,7 @@ struct swarm {
     uint64_t cut_us;       /* the last change of cuts */
     uint64_t disturbed_us; /* the last change of cuts, pauses, addresses */
     bool checks_bounds;    /* completeness is due */
+    bool loses_nothing;    /* in this scenario every message comes, if late */
     bool is_measuring;     /* bytes and ages count */
     bool is_over;
     struct buf newcomers; /* ids whose NODE record came with the last step */
