@@ -38,6 +38,7 @@ enum err_class { ERR_CLASS_NONE, ERR_CLASS_RETRY, ERR_CLASS_REJECT, ERR_CLASS_FA
     X(ADDRESS_IN_USE, "address_in_use", "the address is taken", FATAL)                             \
     X(ADDRESS_INVALID, "address_invalid", "not an address of this machine", FATAL)                 \
     X(RESOLVE, "resolve", "the name does not resolve", RETRY)                                      \
+    X(IDLE, "idle", "nobody used it", RETRY)                                                       \
     X(FD_LIMIT, "fd_limit", "out of file descriptors", RETRY)                                      \
     X(PROTOCOL, "protocol", "the other side broke the protocol", REJECT)                           \
     /* trust */                                                                                    \

@@ -103,7 +103,14 @@ static void on_peer(void *owner, struct peer *peer)
     candidates_invalidate(&n->lane.candidates);
 }
 
-static const struct mesh_ops mesh_ops = {on_peer_request, node_facts, on_peer};
+static enum err persist_incarnation(void *owner, uint64_t incarnation)
+{
+    const struct node *n = owner;
+    return n->cfg.persist_incarnation ? n->cfg.persist_incarnation(n->cfg.owner, incarnation)
+                                      : ERR_OK;
+}
+
+static const struct mesh_ops mesh_ops = {on_peer_request, node_facts, on_peer, persist_incarnation};
 
 /* --- ready and drained */
 
@@ -194,6 +201,12 @@ void node_drain(struct node *n)
     io_timer_start(n->lane.loop, &n->grace, NODE_BACKLOG_STEP_MS, on_backlog);
 }
 
+void node_leave(struct node *n)
+{
+    mesh_leave(n->lane.mesh);
+    node_drain(n);
+}
+
 /* --- open and close */
 
 static void lane_init(struct node *n)
@@ -251,7 +264,9 @@ static enum err open_mesh(struct node *n, struct buf *message)
                            .contact_count = n->config.peer_count,
                            .streams_max = n->config.limits.inflight,
                            .stream_window = (uint32_t)n->config.limits.window_bytes,
-                           .request_window = NODE_REQUEST_WINDOW};
+                           .request_window = NODE_REQUEST_WINDOW,
+                           .incarnation = n->cfg.incarnation};
+    memcpy(cfg.gossip_key, n->cfg.gossip_key, sizeof cfg.gossip_key);
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_mesh), &cfg.listen);
     if (e == ERR_OK)
         e = mesh_open(&cfg, &mesh_ops, n, &n->lane.mesh);

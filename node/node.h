@@ -24,7 +24,12 @@ struct node_cfg {
     const struct log *log;
     const struct trace *trace; /* may be NULL */
     uint64_t seed;
-    uint64_t boot_ms;         /* rises with every start of this identity */
+    uint64_t boot_ms;       /* rises with every start of this identity */
+    uint8_t gossip_key[32]; /* the mesh's */
+    uint64_t incarnation;   /* of gossip, the last one persisted; 0: none */
+    /* The next one: on disk on return, or an error, and then nothing is said under it. NULL:
+     * nothing is kept. */
+    enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
     const char *control_path; /* unix socket, or NULL: none */
     const char *version;      /* "0.1.0" */
     bool allow_insecure_http;
@@ -39,6 +44,8 @@ MUST_CHECK enum err node_open(const struct node_cfg *cfg, struct buf *message,
                               struct node **ret_node);
 /* Stops accepting, tells peers, finishes running requests. */
 void node_drain(struct node *n);
+/* Tells the mesh that this node leaves it for good, then drains. */
+void node_leave(struct node *n);
 /* SIGHUP: takes over what can change (log level, backends' concurrency, limits); names what cannot
  * in `message`. */
 MUST_CHECK enum err node_reload(struct node *n, const struct config *config, struct buf *message);

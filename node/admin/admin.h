@@ -14,6 +14,7 @@ struct admin_view {
     uint64_t now_ms;     /* io_now_ms */
     uint64_t started_ms; /* io_now_ms at start */
     uint64_t epoch;
+    uint64_t incarnation; /* of this node; 0: not known */
     uint32_t inflight;
 };
 

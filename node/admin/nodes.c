@@ -11,6 +11,7 @@ struct row {
     enum tier tier;
     const char *region;
     const char *state;
+    uint64_t incarnation;          /* 0: not known */
     const struct facts *facts;     /* NULL: none came yet */
     int64_t age_ms;                /* of the facts; -1 not known */
     uint64_t rtt_us;               /* 0 not known */
@@ -80,7 +81,7 @@ static void put_facts(struct json *j, const struct row *r)
     else
         json_put_null(j, "zone");
     json_put_str(j, "state", r->state);
-    json_put_count_or_null(j, "incarnation", f && f->boot_ms ? (int64_t)f->boot_ms : -1);
+    json_put_count_or_null(j, "incarnation", r->incarnation ? (int64_t)r->incarnation : -1);
     json_put_count_or_null(j, "age_ms", r->age_ms);
     json_key(j, "rtt_ms");
     if (r->rtt_us)
@@ -119,6 +120,7 @@ static void put_self(struct json *j, const struct admin_view *v)
                       .tier = cert->tier,
                       .region = cert->region,
                       .state = peer_state_name(PEER_ALIVE),
+                      .incarnation = v->incarnation,
                       .facts = v->self,
                       .age_ms = v->self ? 0 : -1,
                       .load = v->self ? &v->self->load : NULL};
@@ -132,6 +134,7 @@ static void put_peer(struct json *j, const struct admin_view *v, const struct pe
                       .tier = p->tier,
                       .region = p->region,
                       .state = peer_state_name(p->state),
+                      .incarnation = p->incarnation,
                       .facts = p->facts,
                       .age_ms = p->facts ? (int64_t)since(v->now_ms, p->facts_ms) : -1,
                       .rtt_us = p->rtt_us,

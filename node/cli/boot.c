@@ -1,55 +1,70 @@
-/* The boot number in D/data/node, an LMDB environment of one small table; see boot.h. */
+/* Two numbers in D/data/node, an LMDB environment of one small table; see boot.h. */
 #include "node/cli/boot.h"
 
 #include "node/cli/enrol.h"
 #include "node/cli/nodedir.h"
 
 #define MAP_SIZE (16ull * 1024 * 1024)
-#define KEY BYTES("boot_ms")
+#define BOOT_KEY BYTES("boot_ms")
+#define INCARNATION_KEY BYTES("incarnation")
+#define NUMBER_SIZE 8
 
-static uint64_t from_bytes(struct bytes value)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < value.size && i < 8; i++)
-        number = number << 8 | value.data[i];
-    return number;
-}
-
-static enum err advance(struct kv_txn *txn, struct kv_table table, uint64_t wall_ms,
-                        uint64_t *ret_boot_ms)
+static enum err get_number(struct kv_txn *txn, struct kv_table table, struct bytes key,
+                           uint64_t *ret_number)
 {
     struct bytes value;
-    uint64_t boot_ms = wall_ms;
-    enum err e = kv_get(txn, table, KEY, &value);
-    if (e == ERR_OK && value.size != 8)
+    uint64_t number = 0;
+    enum err e = kv_get(txn, table, key, &value);
+    if (e == ERR_OK && value.size != NUMBER_SIZE)
         return ERR_CORRUPT;
-    if (e == ERR_OK && from_bytes(value) >= boot_ms)
-        boot_ms = from_bytes(value) + 1;
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         return e;
-    uint8_t stored[8];
-    for (int i = 0; i < 8; i++)
-        stored[i] = (uint8_t)(boot_ms >> (56 - 8 * i));
-    TRY(kv_put(txn, table, KEY, bytes_of(stored, sizeof(stored))));
-    *ret_boot_ms = boot_ms;
+    for (size_t i = 0; e == ERR_OK && i < NUMBER_SIZE; i++)
+        number = number << 8 | value.data[i];
+    *ret_number = number;
     return ERR_OK;
 }
 
-static enum err store(struct kv *kv, uint64_t *ret_boot_ms)
+static enum err put_number(struct kv_txn *txn, struct kv_table table, struct bytes key,
+                           uint64_t number)
 {
-    struct kv_table table;
+    uint8_t stored[NUMBER_SIZE];
+    for (int i = 0; i < NUMBER_SIZE; i++)
+        stored[i] = (uint8_t)(number >> (56 - 8 * i));
+    return kv_put(txn, table, key, bytes_of(stored, sizeof(stored)));
+}
+
+static enum err advance(struct kv_txn *txn, struct boot *boot)
+{
+    uint64_t last_ms;
+    uint64_t now_ms = enrol_now_ms();
+    TRY(get_number(txn, boot->table, BOOT_KEY, &last_ms));
+    TRY(get_number(txn, boot->table, INCARNATION_KEY, &boot->incarnation));
+    boot->boot_ms = last_ms >= now_ms ? last_ms + 1 : now_ms;
+    return put_number(txn, boot->table, BOOT_KEY, boot->boot_ms);
+}
+
+static enum err end(struct kv_txn *txn, enum err e)
+{
+    if (e == ERR_OK)
+        return kv_commit(txn);
+    kv_abort(txn);
+    return e;
+}
+
+static enum err store(struct boot *boot)
+{
     struct kv_txn *txn;
-    uint64_t boot_ms;
-    TRY(kv_table_open(kv, "node", &table));
-    TRY(kv_begin_write(kv, &txn));
-    enum err e = advance(txn, table, enrol_now_ms(), &boot_ms);
-    if (e != ERR_OK) {
-        kv_abort(txn);
-        return e;
-    }
-    TRY(kv_commit(txn));
-    *ret_boot_ms = boot_ms;
-    return ERR_OK;
+    TRY(kv_table_open(boot->kv, "node", &boot->table));
+    TRY(kv_begin_write(boot->kv, &txn));
+    return end(txn, advance(txn, boot));
+}
+
+enum err boot_save_incarnation(struct boot *boot, uint64_t incarnation)
+{
+    struct kv_txn *txn;
+    TRY(kv_begin_write(boot->kv, &txn));
+    return end(txn, put_number(txn, boot->table, INCARNATION_KEY, incarnation));
 }
 
 static enum cli_exit refuse(enum err e, const char *path)
@@ -59,7 +74,8 @@ static enum cli_exit refuse(enum err e, const char *path)
                          "already running: %s: another grapevine holds it; stop that first", path);
     if (e == ERR_CORRUPT)
         return say_error(CLI_FAILED,
-                         "damaged: %s: remove it; only the number of the last start is lost", path);
+                         "damaged: %s: remove it; only the numbers of its last start are lost",
+                         path);
     return say_file_error(e, path);
 }
 
@@ -81,7 +97,7 @@ enum cli_exit boot_open(const char *dir, struct boot *ret_boot)
     e = kv_open(&cfg, &boot.kv);
     if (e != ERR_OK)
         return refuse(e, path);
-    e = store(boot.kv, &boot.boot_ms);
+    e = store(&boot);
     if (e != ERR_OK) {
         kv_close(boot.kv);
         return refuse(e, path);

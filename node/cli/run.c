@@ -323,6 +323,7 @@ static enum cli_exit open_node(struct run *r)
     if (code != CLI_DONE)
         return code;
     crypto_random(&cfg.seed, sizeof(cfg.seed));
+    crypto_hash(bytes_of(r->identity.mesh.bytes, ID_SIZE), cfg.gossip_key);
     buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
     enum err e = node_open(&cfg, &message, &r->node);
     if (e != ERR_OK && takes_another_port(r, e)) {

@@ -20,6 +20,7 @@ static struct admin_view view_of(const struct lane *lane)
                                .now_ms = io_now_ms(lane->loop),
                                .started_ms = lane->started_ms,
                                .epoch = lane->epoch,
+                               .incarnation = mesh_incarnation(lane->mesh),
                                .inflight = lane->exchange_count};
 }
 

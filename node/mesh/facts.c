@@ -1,10 +1,10 @@
-/* Facts as values: their limits, and the load as text. The bytes are wire.c's; the exchange is
- * facts_exchange.c's; the egress reads and writes grapevine-load with facts_load_*. */
+/* Facts as values: their limits, and the load as text. The bytes are wire.c's; gossip_payload.c
+ * judges others' by them, peer_facts.c puts them together again; the egress reads and writes
+ * grapevine-load with facts_load_*. */
 #include "node/mesh/facts.h"
 
 #include "node/mesh/wire.h"
 
-#define ADDR_MAX 270 /* "host:port", host at most 255 */
 #define KIND_MAX 32
 
 const char *facts_backend_state_name(enum facts_backend_state s)
@@ -33,21 +33,22 @@ static bool backend_fits(const struct facts_backend *b)
     return true;
 }
 
-static bool own_fits(const struct facts *f)
+static bool node_fits(const struct facts_node *n)
 {
-    return cert_name_is_valid(f->name) && f->region.size <= CERT_NAME_MAX &&
-           f->zone.size <= CERT_NAME_MAX && f->version.size <= CERT_NAME_MAX &&
-           f->mesh_addr.size <= ADDR_MAX && f->http_addr.size <= ADDR_MAX;
+    return cert_name_is_valid(n->name) && n->region.size <= CERT_NAME_MAX &&
+           n->zone.size <= CERT_NAME_MAX && n->version.size <= CERT_NAME_MAX &&
+           n->mesh_addr.size <= FACTS_ADDR_MAX && n->http_addr.size <= FACTS_ADDR_MAX &&
+           n->chain.size <= CERT_CHAIN_SIZE_MAX && n->via_count <= GOSSIP_VIA_MAX;
 }
 
-static bool facts_fit(const struct facts *f)
+static bool backends_fit(const struct facts_backend *backends, size_t count)
 {
     size_t models = 0;
-    if (!own_fits(f) || f->backend_count > FACTS_BACKENDS_MAX)
+    if (count > FACTS_BACKENDS_MAX)
         return false;
-    for (size_t i = 0; i < f->backend_count; i++) {
-        models += f->backends[i].model_count;
-        if (models > FACTS_MODELS_MAX || !backend_fits(&f->backends[i]))
+    for (size_t i = 0; i < count; i++) {
+        models += backends[i].model_count;
+        if (models > FACTS_MODELS_MAX || !backend_fits(&backends[i]))
             return false;
     }
     return true;
@@ -58,7 +59,6 @@ static bool facts_fit(const struct facts *f)
 /* Tags, lengths and numbers of wire.proto at their largest. */
 #define MODEL_OVERHEAD 48
 #define BACKEND_OVERHEAD 32
-#define OWN_SIZE_MAX 1024
 
 static size_t backend_size(const struct facts_backend *b)
 {
@@ -84,7 +84,7 @@ void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKEN
                struct facts *ret_facts)
 {
     size_t models_left = FACTS_MODELS_MAX;
-    size_t room = FACTS_WIRE_MAX - OWN_SIZE_MAX;
+    size_t room = FACTS_WIRE_MAX;
     CHECK(f->backend_count <= FACTS_BACKENDS_MAX);
     for (size_t i = 0; i < f->backend_count; i++) {
         size_t size = backend_size(&f->backends[i]);
@@ -100,22 +100,53 @@ void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKEN
 
 /* --- bytes */
 
-enum err facts_encode(const struct facts *f, struct buf *wire)
+enum err facts_node_encode(const struct facts_node *n, struct buf *wire)
 {
-    return facts_fit(f) ? mesh_wire_facts_encode(f, wire) : ERR_LIMIT;
+    return node_fits(n) ? mesh_wire_node_encode(n, wire) : ERR_LIMIT;
 }
 
-enum err facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_facts)
+enum err facts_inventory_encode(const struct facts *f, struct buf *wire)
 {
-    struct facts f;
+    bool fits = backends_fit(f->backends, f->backend_count);
+    return fits ? mesh_wire_inventory_encode(f, wire) : ERR_LIMIT;
+}
+
+enum err facts_report_encode(const struct facts *f, struct buf *wire)
+{
+    return f->backend_count <= FACTS_BACKENDS_MAX ? mesh_wire_report_encode(f, wire) : ERR_LIMIT;
+}
+
+enum err facts_node_decode(struct bytes wire, struct arena *arena, struct facts_node *ret_node)
+{
+    struct facts_node n;
     if (wire.size > FACTS_WIRE_MAX)
         return ERR_LIMIT;
-    TRY(mesh_wire_facts_decode(wire, arena, &f));
-    if (!facts_fit(&f))
+    TRY(mesh_wire_node_decode(wire, arena, &n));
+    if (!node_fits(&n))
         return ERR_INVALID;
-    *ret_facts = f;
+    *ret_node = n;
     return ERR_OK;
 }
+
+enum err facts_inventory_decode(struct bytes wire, struct arena *arena,
+                                struct facts_inventory *ret_inventory)
+{
+    struct facts_inventory i;
+    if (wire.size > FACTS_WIRE_MAX)
+        return ERR_LIMIT;
+    TRY(mesh_wire_inventory_decode(wire, arena, &i));
+    if (!backends_fit(i.backends, i.backend_count))
+        return ERR_INVALID;
+    *ret_inventory = i;
+    return ERR_OK;
+}
+
+enum err facts_report_decode(struct bytes wire, struct facts_report *ret_report)
+{
+    return wire.size > FACTS_WIRE_MAX ? ERR_LIMIT : mesh_wire_report_decode(wire, ret_report);
+}
+
+/* --- comparing */
 
 static bool backends_offer_the_same(const struct facts_backend *a, const struct facts_backend *b)
 {

@@ -1,18 +1,20 @@
-/* Facts: what a node says about itself to the nodes it is linked with: who it is, what it serves,
- * how loaded it is. Soft state: seconds old, age carried, owner speaks only for itself. Exchanged
- * once a second over each link (POST /mesh/v1/facts) until gossip replaces that; the shape
- * stays. */
+/* Facts: what a node says about itself to all others: who it is, what it serves, how loaded it is.
+ * Soft state: seconds old, age carried, owner speaks only for itself. They travel as the payloads
+ * of three gossip records (NODE, INVENTORY, LOAD), which change at very different rates; whoever
+ * reads them sees them put together again, in `struct facts`. */
 #ifndef NODE_MESH_FACTS_H
 #define NODE_MESH_FACTS_H
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "gossip/gossip.h"
 #include "node/trust/cert.h"
 
-#define FACTS_WIRE_MAX (64 * 1024)
+#define FACTS_WIRE_MAX GOSSIP_PAYLOAD_MAX /* of any of the three */
 #define FACTS_BACKENDS_MAX 64
 #define FACTS_MODELS_MAX 256 /* over all backends of one node */
 #define FACTS_MODEL_NAME_MAX 256
+#define FACTS_ADDR_MAX 270 /* "host:port", host at most 255 */
 
 struct facts_model {
     struct bytes name;
@@ -67,15 +69,49 @@ struct facts {
     size_t backend_count;
 };
 
+/* --- the three payloads */
+
+struct facts_node { /* NODE */
+    struct bytes name, region, zone;
+    enum tier tier;
+    struct bytes version, mesh_addr, http_addr;
+    uint64_t boot_ms;
+    struct bytes chain; /* encoded certificates */
+    struct id via[GOSSIP_VIA_MAX];
+    size_t via_count;
+};
+
+struct facts_inventory { /* INVENTORY; the backends' inflight and queued are 0 */
+    struct facts_backend *backends;
+    size_t backend_count;
+};
+
+struct facts_report { /* LOAD; an empty payload is one of zeros */
+    struct facts_load load;
+    bool draining;
+    uint64_t epoch;
+    size_t backend_count;
+    struct {
+        uint32_t inflight, queued;
+    } backends[FACTS_BACKENDS_MAX];
+};
+
+/* Deterministic protobuf, appended. LIMIT, NO_MEMORY. */
+MUST_CHECK enum err facts_node_encode(const struct facts_node *n, struct buf *wire);
+MUST_CHECK enum err facts_inventory_encode(const struct facts *f, struct buf *wire);
+MUST_CHECK enum err facts_report_encode(const struct facts *f, struct buf *wire);
+/* Everything is copied into the arena. INVALID, LIMIT. */
+MUST_CHECK enum err facts_node_decode(struct bytes wire, struct arena *arena,
+                                      struct facts_node *ret_node);
+MUST_CHECK enum err facts_inventory_decode(struct bytes wire, struct arena *arena,
+                                           struct facts_inventory *ret_inventory);
+MUST_CHECK enum err facts_report_decode(struct bytes wire, struct facts_report *ret_report);
+
 /* Leaves out the last models when there are more than FACTS_MODELS_MAX, or than FACTS_WIRE_MAX
  * holds: fewer are served, rather than nothing said. *ret_facts borrows `backends` and what f
  * borrows. */
 void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKENDS_MAX],
                struct facts *ret_facts);
-/* Deterministic protobuf. LIMIT. */
-MUST_CHECK enum err facts_encode(const struct facts *f, struct buf *wire);
-/* Everything is copied into the arena. INVALID, LIMIT. */
-MUST_CHECK enum err facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_facts);
 
 /* The same backends in the same states with the same models: as far as routing goes. */
 bool facts_offer_the_same(const struct facts *a, const struct facts *b);

@@ -40,7 +40,7 @@ static struct link *link_make(struct mesh *m, bool dialled)
                                               .static_secret = m->static_secret,
                                               .dialler = dialled});
     record_frames_init(&l->frames);
-    facts_exchange_init(&l->facts);
+    mail_link_init(&l->mail);
     io_task_init(&l->flush, link_out_run);
     return l;
 }
@@ -54,7 +54,7 @@ static void link_free(struct link *l)
     record_writer_fini(&l->writer);
     crypto_wipe(&l->receive, sizeof(l->receive));
     record_frames_fini(&l->frames);
-    facts_exchange_fini(&l->facts);
+    mail_link_fini(&l->mail);
     free(l);
 }
 
@@ -145,10 +145,11 @@ static enum err make_session(struct link *l, bool server, struct h2 **ret_h2)
     /* What comes to the client side are answers, which wait for a reader; what comes to the server
      * side are requests' bodies, which are stored (from a pool of their own) as they come. */
     uint32_t stream_window = server ? cfg->request_window : cfg->stream_window;
-    uint64_t window = (uint64_t)stream_window * cfg->streams_max + FACTS_WIRE_MAX;
+    uint64_t window =
+        (uint64_t)stream_window * cfg->streams_max + MAIL_STREAMS_MAX * GOSSIP_MESSAGE_MAX;
     struct h2_cfg h2_cfg = {
         .server = server,
-        .streams_max = cfg->streams_max + 1, /* facts */
+        .streams_max = cfg->streams_max + MAIL_STREAMS_MAX,
         .stream_window = stream_window,
         /* Room for every stream's window: one slow reader never stops the others. */
         .connection_window = window > INT32_MAX ? INT32_MAX : (uint32_t)window,
@@ -179,7 +180,7 @@ enum err link_up(struct link *l)
     l->handshake = NULL;
     move(l, LINK_UP, ERR_OK);
     io_timer_stop(&l->deadline);
-    l->up_ms = mesh_now_ms(m);
+    l->up_ms = l->used_ms = mesh_now_ms(m);
     l->up_order = ++m->up_count;
     m->counts.links_up++;
     link_ping_start(l);
@@ -205,7 +206,7 @@ void link_drain(struct link *l)
 static void log_down(struct link *l, enum err reason, const char *addr)
 {
     struct mesh *m = l->mesh;
-    bool quiet = reason == ERR_DUPLICATE_LINK || m->closing;
+    bool quiet = reason == ERR_DUPLICATE_LINK || reason == ERR_IDLE || m->closing;
     LOG(m->cfg.log, quiet ? LOG_DEBUG : LOG_INFO, "link_down", LOG_STR("peer", l->peer->name),
         LOG_STR("addr", addr), LOG_ERR(reason), LOG_UINT("lived_ms", mesh_now_ms(m) - l->up_ms));
 }

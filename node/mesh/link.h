@@ -12,8 +12,8 @@
 #ifndef NODE_MESH_LINK_H
 #define NODE_MESH_LINK_H
 
-#include "node/mesh/facts_exchange.h"
 #include "node/mesh/handshake.h"
+#include "node/mesh/mail.h"
 #include "node/mesh/mesh.h"
 #include "node/mesh/record.h"
 
@@ -35,6 +35,7 @@ struct link_ping {
     struct io_timer timer;
     uint64_t due_ms;   /* when the timer is to fire: much later than that, we were stalled */
     uint64_t asked_ms; /* the oldest unanswered one; judged by */
+    uint64_t last_ms;  /* when one was asked last */
     uint64_t next_id;  /* of the next one to be written */
     uint64_t first_id; /* the oldest unanswered one */
     struct {
@@ -72,8 +73,9 @@ struct link {
     uint64_t up_ms;
     uint64_t up_order; /* counts links that came up */
     uint64_t read_ms;  /* when bytes came last */
+    uint64_t used_ms;  /* when a stream was there last, roughly */
     struct link_ping ping;
-    struct facts_exchange facts;
+    struct mail_link mail;
 };
 
 /* Dials; the link is on mesh->links. NO_MEMORY, FD_LIMIT. */
@@ -108,6 +110,8 @@ void link_out_goodbye(struct link *l, enum err reason);
 void link_ping_start(struct link *l);
 void link_ping_stop(struct link *l);
 void link_ping_notice_stall(struct link *l);
+/* A stream opens: the peer must prove that it is there. */
+void link_ping_wake(struct link *l);
 /* Numbers the ping that is written now. */
 uint64_t link_ping_take(struct link *l);
 void link_ping_on_pong(struct link *l, struct bytes body);

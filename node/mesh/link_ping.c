@@ -1,8 +1,9 @@
-/* Is the peer alive, and how far? A ping every MESH_PING_INTERVAL_MS, whether or not the last one
- * was answered: it is a sign of life to the peer, whose own pings may wait behind a long write
- * queue. The answer gives the round trip. One unanswered for long makes the peer suspect, then cuts
- * the link, unless bytes of any kind came since. If this process itself was paused, the silence may
- * be its own: the wait begins again. */
+/* Is the peer there, and how far? While a stream is open a ping every MESH_PING_INTERVAL_MS,
+ * whether or not the last one was answered: it is a sign of life to the peer, whose own pings may
+ * wait behind a long write queue. While none is, one now and then keeps the way open. The answer
+ * gives the round trip. One unanswered for long makes the peer late, then cuts the link, unless
+ * bytes of any kind came since. If this process itself was paused, the silence may be its own: the
+ * wait begins again. */
 #include "node/mesh/core.h"
 
 #define RTT_WEIGHT 8 /* RFC 6298: alpha = 1/8 */
@@ -22,10 +23,22 @@ static uint64_t cut_at_ms(const struct link *l)
     return later(l->ping.asked_ms, l->read_ms) + MESH_PING_TIMEOUT_MS;
 }
 
-/* The next interval, or the moment before it at which something must be judged. */
+static bool is_busy(const struct link *l)
+{
+    return l->ping.is_unanswered || l->state == LINK_DRAINING || h2_stream_count(l->client) > 0 ||
+           h2_stream_count(l->server) > 0;
+}
+
+static uint64_t interval_ms(const struct link *l)
+{
+    return is_busy(l) ? MESH_PING_INTERVAL_MS : MESH_KEEPALIVE_MS;
+}
+
+/* The next ping, or the moment before it at which something must be judged. */
 static uint64_t next_delay_ms(const struct link *l, uint64_t now_ms)
 {
-    uint64_t delay_ms = MESH_PING_INTERVAL_MS;
+    uint64_t ask_ms = l->ping.last_ms + interval_ms(l);
+    uint64_t delay_ms = ask_ms > now_ms ? ask_ms - now_ms : 0;
     if (!l->ping.is_unanswered)
         return delay_ms;
     uint64_t suspect_ms = remaining(l->ping.asked_ms + MESH_SUSPECT_MS, now_ms);
@@ -43,6 +56,7 @@ static void ask(struct link *l, uint64_t now_ms)
         p->asked_ms = now_ms;
     }
     p->is_due = true;
+    p->last_ms = now_ms;
     link_output(l);
 }
 
@@ -93,7 +107,8 @@ static void on_tick(struct io_timer *timer)
         link_end(l, e);
         return;
     }
-    ask(l, now_ms);
+    if (now_ms - l->ping.last_ms >= interval_ms(l))
+        ask(l, now_ms);
     if (l->state == LINK_DRAINING)
         link_output(l); /* sees whether the last stream has ended */
     await_tick(l, next_delay_ms(l, now_ms));
@@ -106,6 +121,18 @@ void link_ping_start(struct link *l)
     await_tick(l, MESH_PING_INTERVAL_MS);
 }
 
+void link_ping_wake(struct link *l)
+{
+    uint64_t now_ms = mesh_now_ms(l->mesh);
+    l->used_ms = now_ms;
+    link_ping_notice_stall(l);
+    if (l->ping.due_ms <= now_ms + MESH_PING_INTERVAL_MS)
+        return;
+    if (now_ms - l->ping.last_ms >= MESH_PING_INTERVAL_MS)
+        ask(l, now_ms);
+    await_tick(l, next_delay_ms(l, now_ms));
+}
+
 void link_ping_stop(struct link *l)
 {
     io_timer_stop(&l->ping.timer);
@@ -115,6 +142,7 @@ static void measure(struct link *l, uint64_t sent_us)
 {
     struct peer *p = l->peer;
     uint64_t rtt_us = later(io_now_us(l->mesh->cfg.loop) - sent_us, 1);
+    gossip_driver_tell_rtt(p, rtt_us);
     if (p->link == l)
         p->rtt_us = p->rtt_us ? (p->rtt_us * (RTT_WEIGHT - 1) + rtt_us) / RTT_WEIGHT : rtt_us;
 }

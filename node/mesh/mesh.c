@@ -1,11 +1,12 @@
 /* The mesh itself: opening, draining, closing, and the questions others ask. The work is done by
- * its links, peers, contacts and the facts exchange. */
+ * its links, peers, contacts, upkeep and the driver of gossip. */
 #include "node/mesh/mesh.h"
 
 #include "node/mesh/core.h"
 
 #include <stdlib.h>
 
+#define PORT_TRIES 8 /* a free one for TCP may be taken for UDP */
 #define OUT_RESERVE (LINK_OUT_MAX + 4 * RECORD_BODY_MAX)
 
 static void on_reap(struct io_task *task)
@@ -52,16 +53,36 @@ static enum err make_contacts(struct mesh *m)
     return ERR_OK;
 }
 
+/* TCP and UDP on one port. */
+static enum err take_port(struct mesh *m)
+{
+    TRY(io_listen(m->cfg.loop, &m->cfg.listen, on_accept, m, &m->listener));
+    io_listener_addr(m->listener, &m->listen);
+    enum err e = gossip_driver_bind(m, &m->listen);
+    if (e == ERR_OK)
+        return ERR_OK;
+    io_listener_close(m->listener);
+    m->listener = NULL;
+    return e;
+}
+
+static enum err take_ports(struct mesh *m)
+{
+    enum err e = take_port(m);
+    for (int i = 1; i < PORT_TRIES && e == ERR_ADDRESS_IN_USE && m->cfg.listen.port == 0; i++)
+        e = take_port(m);
+    return e;
+}
+
 static enum err start(struct mesh *m)
 {
     TRY(buf_reserve(&m->out, OUT_RESERVE));
     TRY(make_contacts(m));
-    TRY(io_listen(m->cfg.loop, &m->cfg.listen, on_accept, m, &m->listener));
-    io_listener_addr(m->listener, &m->listen);
+    TRY(take_ports(m));
     set_advertised(m);
-    for (size_t i = 0; i < m->contact_count; i++)
-        contact_start(&m->contacts[i]);
-    facts_exchange_start(m);
+    TRY(gossip_driver_start(m));
+    publish_start(m);
+    upkeep_start(m);
     return ERR_OK;
 }
 
@@ -78,9 +99,11 @@ enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops *ops, void 
     crypto_dh_keypair(m->static_public, m->static_secret);
     list_init(&m->links);
     list_init(&m->gone_links);
+    list_init(&m->parted);
     io_task_init(&m->reap, on_reap);
     buf_init(&m->out, MESH_OUT_SIZE_MAX);
-    buf_init(&m->facts_wire, FACTS_WIRE_MAX);
+    gossip_driver_init(m);
+    publish_init(&m->publish);
     enum err e = start(m);
     if (e != ERR_OK) {
         mesh_close(m);
@@ -99,6 +122,8 @@ static void stop_meeting(struct mesh *m)
     m->listener = NULL;
     for (size_t i = 0; i < m->contact_count; i++)
         contact_stop(&m->contacts[i]);
+    for (size_t i = 0; i < m->peer_count; i++)
+        contact_stop(&m->peers[i]->contact);
 }
 
 static void end_links(struct mesh *m, bool open_ones_too, enum err reason)
@@ -130,17 +155,22 @@ void mesh_close(struct mesh *m)
 {
     if (!m)
         return;
+    publish_stop(m);
+    upkeep_stop(m);
+    gossip_driver_stop(m);
     m->closing = true;
     stop_meeting(m);
-    facts_exchange_stop(m);
     end_links(m, true, m->draining ? ERR_DRAINING : ERR_EOF);
     link_reap(m);
     io_task_cancel(&m->reap);
     for (size_t i = 0; i < m->peer_count; i++)
         peer_destroy(m->peers[i]);
+    for (struct list *it; (it = list_pop_front(&m->parted));)
+        peer_destroy(LIST_ENTRY(it, struct peer_slot, parted));
     free(m->contacts);
     buf_fini(&m->out);
-    buf_fini(&m->facts_wire);
+    publish_fini(&m->publish);
+    crypto_wipe(m->cfg.gossip_key, sizeof(m->cfg.gossip_key));
     crypto_wipe(m->static_secret, sizeof(m->static_secret));
     crypto_wipe(m->plain, sizeof(m->plain));
     free(m);
@@ -167,15 +197,6 @@ struct peer *mesh_peer(const struct mesh *m, size_t index)
 {
     CHECK(index < m->peer_count);
     return &m->peers[index]->peer;
-}
-
-struct peer *mesh_peer_find(const struct mesh *m, const struct id *id)
-{
-    for (size_t i = 0; i < m->peer_count; i++) {
-        if (id_equal(&m->peers[i]->peer.id, id))
-            return &m->peers[i]->peer;
-    }
-    return NULL;
 }
 
 void mesh_counts(const struct mesh *m, struct mesh_counts *ret_counts)

@@ -1,33 +1,39 @@
-/* The mesh as one node sees it: its links, and a peer for every node it has met. The only header of
- * node/mesh that other folders include (besides facts.h).
+/* The mesh as one node sees it: its links, and a peer for every node that gossip tells of. The only
+ * header of node/mesh that other folders include (besides facts.h).
  *
  * A link is one TCP connection between two nodes, whoever dialled it:
  * Noise_XX_25519_ChaChaPoly_BLAKE2b, the certificates in the handshake payload, sealed records
  * inside, and in them one HTTP/2 session per direction.
  *
- *   contact ──dial──> connecting ──> handshaking ──> up ──> draining ──> gone ──back-off──> dial …
+ *   wanted ──dial──> connecting ──> handshaking ──> up ──> draining ──> gone ──back-off──> dial …
  *
  * There is one link per pair of nodes; of two made at once both sides keep the one dialled by the
  * smaller id. A peer that does not answer pings within MESH_PING_TIMEOUT_MS is cut off and its
- * unfinished streams end with LINK_LOST. */
+ * unfinished streams end with LINK_LOST. Who is alive is gossip's business (gossip/gossip.h), by
+ * datagrams on the same port and by messages over links; a peer without a link may well be alive.
+ */
 #ifndef NODE_MESH_MESH_H
 #define NODE_MESH_MESH_H
 
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/trace.h"
+#include "gossip/gossip.h"
 #include "node/http/h2.h"
 #include "node/io/stream.h"
 #include "node/mesh/facts.h"
 #include "node/trust/envelope.h"
 
-#define MESH_PEERS_MAX 256
+#define MESH_PEERS_MAX 4096 /* the down and the left among them */
 #define MESH_CONTACTS_MAX 64
+#define MESH_LINKS_WANTED_MAX 32 /* that this node keeps for requests */
+#define MESH_LINKS_RARE_MAX 32   /* beside those, to whoever alone has a model */
 #define MESH_FACTS_INTERVAL_MS 1000
-#define MESH_FACTS_FRESH_MS 4000  /* older facts make the peer suspect */
-#define MESH_PING_INTERVAL_MS 500 /* also the keep-alive; measures RTT */
+#define MESH_PING_INTERVAL_MS 500 /* while a stream is open; measures RTT */
+#define MESH_KEEPALIVE_MS 15000   /* while none is: below what NATs allow for */
 #define MESH_SUSPECT_MS 1000      /* a ping unanswered: not chosen while others are there */
 #define MESH_PING_TIMEOUT_MS 3000 /* a ping unanswered for this long: cut */
+#define MESH_IDLE_MS 60000        /* without a stream, and not wanted: closed */
 #define MESH_DIAL_TIMEOUT_MS 5000 /* connect and handshake together */
 #define MESH_BACKOFF_MIN_MS 100   /* jittered, doubling */
 #define MESH_BACKOFF_MAX_MS 10000
@@ -38,7 +44,8 @@ const char *peer_state_name(enum peer_state s); /* contract.md: down alive suspe
 struct link;
 struct mesh;
 
-/* Lives as long as the mesh: pointers stay valid; state says whether it can be used. */
+/* The pointer stays valid as long as gossip knows the node, a link to it is up, a request runs
+ * there, or one may have run in the last day. */
 struct peer {
     struct id id;
     uint8_t key[CRYPTO_PUBLIC_SIZE]; /* Ed25519 */
@@ -47,17 +54,18 @@ struct peer {
     char region[CERT_NAME_MAX + 1];  /* by its certificate */
     uint8_t chain[CERT_CHAIN_SIZE_MAX];
     size_t chain_size;
-    enum peer_state state;
-    struct link *link;   /* NULL: none is up */
-    bool draining;       /* it said so: no new requests */
-    uint64_t rtt_us;     /* smoothed (RFC 6298's alpha); 0 not known */
-    uint64_t changed_ms; /* when state last changed, io_now_ms */
-    const struct facts
-        *facts; /* newest; NULL until the first exchange; replaced (pointer changes) by each one */
-    uint64_t facts_ms;      /* when they came, io_now_ms */
-    struct facts_load load; /* newest report, by facts or by an answer */
-    uint64_t load_ms;
-    uint32_t inflight; /* requests that this node has running there: counted by the egress */
+    enum peer_state state;     /* gossip's; of a node without a record: whether a link is up */
+    uint64_t incarnation;      /* 0: not known */
+    struct link *link;         /* NULL: none is up */
+    bool is_late;              /* the link's pings wait for their answers */
+    bool draining;             /* it said so: no new requests */
+    uint64_t rtt_us;           /* smoothed (RFC 6298's alpha); 0 not known */
+    uint64_t changed_ms;       /* when state last changed, io_now_ms */
+    const struct facts *facts; /* newest; NULL until it was said who it is and what it serves */
+    uint64_t facts_ms; /* as of then they were true, io_now_ms: silence of the living confirms */
+    struct facts_load load; /* newest report, by gossip or by an answer */
+    uint64_t load_ms;       /* likewise; 0: not known */
+    uint32_t inflight;      /* requests that this node has running there: counted by the egress */
     /* envelopes */
     uint64_t next_sequence;        /* ours towards it; starts at 1 */
     struct envelope_window window; /* theirs towards us */
@@ -83,17 +91,20 @@ struct mesh_stream {
 };
 
 struct mesh_ops {
-    /* A peer's request (any path but /mesh/v1/facts). The callee sets *ret_stream to its own
+    /* A peer's request (any path but /mesh/v1/gossip). The callee sets *ret_stream to its own
      * mesh_stream (ops, peer and h2 are filled in by the mesh before the first callback) or returns
      * an err to refuse it. head is borrowed. */
     enum err (*on_request)(void *owner, struct peer *peer, struct h2_stream *s,
                            const struct http_head *head, bool ended,
                            struct mesh_stream **ret_stream);
-    /* Our own facts, now; borrowed until the next call. */
+    /* Our own facts, now; borrowed until the next call. mesh_addr is filled in by the mesh. */
     const struct facts *(*facts)(void *owner);
     /* A peer's state changed, or what it offers. Not its load, which comes with every answer and is
      * read from the peer when it is needed. May be NULL. */
     void (*on_peer)(void *owner, struct peer *peer);
+    /* Our incarnation will be this, or less: it must be on disk on return. An error: nothing is
+     * sent under it. NULL: nothing is kept (tests). */
+    enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
 };
 
 struct mesh_cfg {
@@ -111,27 +122,34 @@ struct mesh_cfg {
     uint32_t request_window; /* bytes of a request's body in flight to us, per stream */
     uint64_t rekey_bytes;    /* 0: 1 GiB */
     uint64_t rekey_ms;       /* 0: 1 h */
+    uint8_t gossip_key[32];  /* the mesh's */
+    uint64_t incarnation;    /* the last one persisted; 0: none */
 };
 
-/* Listens and begins to dial. The errors of io_listen. */
+/* Listens (TCP and UDP, one port) and begins to dial. The errors of io_listen. */
 MUST_CHECK enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops *ops, void *owner,
                               struct mesh **ret_mesh);
-/* Cuts all links; every stream gets on_closed(LINK_LOST). */
+/* Cuts all links; every stream gets on_closed(LINK_LOST). A node that drained says goodbye. */
 void mesh_close(struct mesh *m);
 /* GOAWAY to all: peers send no new requests; running ones go on. No new links are made. */
 void mesh_drain(struct mesh *m);
+/* Tells all that this node leaves the mesh; gossip falls silent. Links go on: drain, then close. */
+void mesh_leave(struct mesh *m);
 void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr);
 /* What peers are told to dial: text, "" when this node only dials out. */
 const char *mesh_advertised(const struct mesh *m);
 
+/* Our own. */
+uint64_t mesh_incarnation(const struct mesh *m);
+
 size_t mesh_peer_count(const struct mesh *m);
-struct peer *mesh_peer(const struct mesh *m, size_t index); /* in the order they were met */
+struct peer *mesh_peer(const struct mesh *m, size_t index);             /* by id */
 struct peer *mesh_peer_find(const struct mesh *m, const struct id *id); /* or NULL */
 /* True when a new request can be opened to it now. */
 bool mesh_peer_is_usable(const struct peer *p);
 /* A load report that came with an answer. */
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load);
-/* Push our facts to all peers now (after a sharp change), at most every 100 ms. */
+/* Our facts changed: what is new of them is published now, at most every 100 ms. */
 void mesh_facts_changed(struct mesh *m);
 
 /* Opens a request to a peer: ms->ops is set by the caller; ms->peer and ms->h2 are filled in.
@@ -143,8 +161,11 @@ void mesh_stream_cancel(struct mesh_stream *ms);
 
 struct mesh_counts {
     uint64_t links_up, links_failed, handshakes_refused, records_bad, bytes_in, bytes_out, rekeys,
-        facts_bad;
+        messages_dropped /* of gossip, that no link took in time */;
 };
 void mesh_counts(const struct mesh *m, struct mesh_counts *ret_counts);
+void mesh_gossip_counts(const struct mesh *m, struct gossip_counts *ret_counts);
+/* When each peer's newest load was made, io_now_ms; false: none came. */
+bool mesh_peer_load_made_ms(const struct mesh *m, const struct peer *p, uint64_t *ret_ms);
 
 #endif

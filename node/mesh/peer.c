@@ -1,5 +1,5 @@
-/* The table of peers: a row for every node that was ever linked, kept as long as the mesh. Links
- * report up, goaway and end; the facts exchange reports facts; from these the state follows. */
+/* The table of peers: rows by id, which of several links to a node is kept, states. Links report
+ * up, goaway and end, gossip's effects come by way of peer_facts.c. */
 #include "node/mesh/peer.h"
 
 #include "node/mesh/core.h"
@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 static const struct state_row peer_rows[] = {
-    [PEER_DOWN] = {"down", STATE_BIT(PEER_ALIVE)},
+    [PEER_DOWN] = {"down", STATE_BIT(PEER_ALIVE) | STATE_BIT(PEER_SUSPECT) | STATE_BIT(PEER_LEFT)},
     [PEER_ALIVE] = {"alive", STATE_BIT(PEER_SUSPECT) | STATE_BIT(PEER_DOWN) | STATE_BIT(PEER_LEFT)},
     [PEER_SUSPECT] = {"suspect",
                       STATE_BIT(PEER_ALIVE) | STATE_BIT(PEER_DOWN) | STATE_BIT(PEER_LEFT)},
-    [PEER_LEFT] = {"left", STATE_BIT(PEER_ALIVE)},
+    [PEER_LEFT] = {"left", STATE_BIT(PEER_ALIVE) | STATE_BIT(PEER_SUSPECT) | STATE_BIT(PEER_DOWN)},
 };
 static const struct state_table peer_states = {"peer", peer_rows, 4};
 
@@ -20,14 +20,30 @@ const char *peer_state_name(enum peer_state s)
     return state_name(&peer_states, (int)s);
 }
 
+/* Whether requests find it, as far as links and gossip go: a trace tells its story by this. */
+static void trace_reach(struct peer *p)
+{
+    struct peer_slot *slot = peer_slot_of(p);
+    bool is_reached = p->link && p->state == PEER_ALIVE;
+    if (is_reached == slot->is_reached)
+        return;
+    slot->is_reached = is_reached;
+    TRACE(slot->mesh->cfg.trace, mesh_own_name(slot->mesh), "peer_reach", LOG_STR("peer", p->name),
+          LOG_STR("to", is_reached ? "near" : "away"));
+}
+
 void peer_changed(struct peer *p)
 {
     struct mesh *m = peer_slot_of(p)->mesh;
-    if (m->ops->on_peer && !m->closing)
+    trace_reach(p);
+    if (m->closing)
+        return;
+    upkeep_soon(m);
+    if (m->ops->on_peer)
         m->ops->on_peer(m->owner, p);
 }
 
-static void move(struct peer *p, enum peer_state next, enum err reason)
+void peer_move(struct peer *p, enum peer_state next, enum err reason)
 {
     if (p->state == next)
         return;
@@ -36,18 +52,45 @@ static void move(struct peer *p, enum peer_state next, enum err reason)
     TRACE(m->cfg.trace, mesh_own_name(m), "peer_state", LOG_STR("peer", p->name),
           LOG_STR("from", peer_state_name(p->state)), LOG_STR("to", peer_state_name(next)),
           LOG_ERR(reason));
-    LOG(m->cfg.log, LOG_INFO, "peer_state", LOG_STR("peer", p->name),
-        LOG_STR("from", peer_state_name(p->state)), LOG_STR("to", peer_state_name(next)),
-        LOG_ERR(reason));
     state_move(&peer_states, &state, (int)next);
     p->state = next;
     p->changed_ms = mesh_now_ms(m);
     peer_changed(p);
 }
 
-/* --- meeting */
+/* --- rows */
 
-static enum err make(struct mesh *m, const struct handshake *h, struct peer **ret_peer)
+/* Where the row of this id is, or would be. */
+static size_t place_of(const struct mesh *m, const struct id *id)
+{
+    size_t low = 0, high = m->peer_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (id_compare(&m->peers[middle]->peer.id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct peer *mesh_peer_find(const struct mesh *m, const struct id *id)
+{
+    size_t at = place_of(m, id);
+    bool is_there = at < m->peer_count && id_equal(&m->peers[at]->peer.id, id);
+    return is_there ? &m->peers[at]->peer : NULL;
+}
+
+static void put_in(struct mesh *m, struct peer_slot *slot)
+{
+    size_t at = place_of(m, &slot->peer.id);
+    memmove(m->peers + at + 1, m->peers + at, (m->peer_count - at) * sizeof(m->peers[0]));
+    m->peers[at] = slot;
+    m->peer_count++;
+}
+
+static enum err make(struct mesh *m, const struct id *id, const uint8_t key[CRYPTO_PUBLIC_SIZE],
+                     struct peer **ret_peer)
 {
     if (m->peer_count == MESH_PEERS_MAX)
         return ERR_LIMIT;
@@ -55,25 +98,114 @@ static enum err make(struct mesh *m, const struct handshake *h, struct peer **re
     if (!slot)
         return ERR_NO_MEMORY;
     slot->mesh = m;
-    arena_init(&slot->arenas[0], PEER_FACTS_SIZE_MAX);
-    arena_init(&slot->arenas[1], PEER_FACTS_SIZE_MAX);
-    slot->peer.id = h->peer;
+    arena_init(&slot->arena, PEER_FACTS_SIZE_MAX);
+    slot->peer.id = *id;
     slot->peer.state = PEER_DOWN;
     slot->peer.next_sequence = 1;
-    memcpy(slot->peer.key, h->cert.subject, sizeof(slot->peer.key));
+    memcpy(slot->peer.key, key, sizeof(slot->peer.key));
     envelope_window_init(&slot->peer.window);
     batch_cache_init(&slot->peer.envelope_cache);
-    m->peers[m->peer_count++] = slot;
+    contact_init_own(&slot->contact, m, &slot->peer);
+    mail_init(&slot->mail);
+    list_init(&slot->telling);
+    list_init(&slot->parted);
+    put_in(m, slot);
     *ret_peer = &slot->peer;
     return ERR_OK;
 }
 
 void peer_destroy(struct peer_slot *slot)
 {
-    arena_fini(&slot->arenas[0]);
-    arena_fini(&slot->arenas[1]);
+    contact_stop(&slot->contact);
+    mail_drop(&slot->peer);
+    list_remove(&slot->telling);
+    list_remove(&slot->parted);
+    arena_fini(&slot->arena);
     free(slot);
 }
+
+static struct peer *take_back(struct mesh *m, const struct id *id)
+{
+    LIST_EACH(it, &m->parted)
+    {
+        struct peer_slot *slot = LIST_ENTRY(it, struct peer_slot, parted);
+        if (!id_equal(&slot->peer.id, id) || m->peer_count == MESH_PEERS_MAX)
+            continue;
+        list_remove(&slot->parted);
+        put_in(m, slot);
+        return &slot->peer;
+    }
+    return NULL;
+}
+
+enum err peer_row(struct mesh *m, const struct id *id, const uint8_t key[CRYPTO_PUBLIC_SIZE],
+                  struct peer **ret_peer)
+{
+    struct peer *p = mesh_peer_find(m, id);
+    if (!p)
+        p = take_back(m, id);
+    if (!p)
+        TRY(make(m, id, key, &p));
+    if (memcmp(p->key, key, sizeof(p->key)) != 0)
+        return ERR_BAD_SIGNATURE; /* ids are hashes: two keys of one id are an attack */
+    *ret_peer = p;
+    return ERR_OK;
+}
+
+static bool has_links(const struct peer_slot *slot)
+{
+    LIST_EACH(it, &slot->mesh->links)
+    if (LIST_ENTRY(it, struct link, node)->peer == &slot->peer)
+        return true;
+    LIST_EACH(it, &slot->mesh->gone_links)
+    if (LIST_ENTRY(it, struct link, node)->peer == &slot->peer)
+        return true;
+    return slot->contact.link != NULL;
+}
+
+/* Somebody may hold a pointer to it. */
+static bool is_held(const struct peer_slot *slot)
+{
+    bool was_linked_lately =
+        slot->unlinked_ms && mesh_now_ms(slot->mesh) - slot->unlinked_ms < PEER_KEEP_MS;
+    return slot->peer.inflight > 0 || was_linked_lately || has_links(slot);
+}
+
+/* Out of the table; it lives on as long as it is held. */
+static void part(struct mesh *m, size_t at)
+{
+    struct peer_slot *slot = m->peers[at];
+    for (size_t i = 0; i < m->contact_count; i++)
+        if (m->contacts[i].peer == &slot->peer)
+            m->contacts[i].peer = NULL;
+    m->peer_count--;
+    memmove(m->peers + at, m->peers + at + 1, (m->peer_count - at) * sizeof(m->peers[0]));
+    peer_move(&slot->peer, PEER_DOWN, ERR_OK);
+    peer_changed(&slot->peer); /* who has an index of rows makes it anew */
+    contact_set(&slot->contact, BYTES(""));
+    mail_drop(&slot->peer);
+    list_remove(&slot->telling);
+    slot->tells = 0;
+    list_push_back(&m->parted, &slot->parted);
+}
+
+void peer_reap(struct mesh *m)
+{
+    for (size_t i = m->peer_count; i-- > 0;) {
+        const struct peer_slot *slot = m->peers[i];
+        bool is_known = slot->is_member || (!slot->was_member && is_held(slot));
+        if (!is_known && !has_links(slot))
+            part(m, i);
+    }
+    LIST_EACH_SAFE(it, tmp, &m->parted)
+    {
+        struct peer_slot *slot = LIST_ENTRY(it, struct peer_slot, parted);
+        if (!is_held(slot))
+            peer_destroy(slot);
+    }
+}
+
+/* --- meeting */
 
 /* Two nodes of one name make every listing ambiguous; certificates cannot rule it out yet. */
 static void warn_of_namesake(struct mesh *m, const struct peer *p)
@@ -89,22 +221,23 @@ static void warn_of_namesake(struct mesh *m, const struct peer *p)
             LOG_ID("id", &p->id), LOG_ID("other", other));
 }
 
+void peer_take_identity(struct peer *p, const struct cert *cert, struct bytes chain)
+{
+    bool is_renamed = strcmp(p->name, cert->name) != 0;
+    memcpy(p->name, cert->name, sizeof(p->name));
+    memcpy(p->region, cert->region, sizeof(p->region));
+    p->tier = cert->tier;
+    CHECK(chain.size <= sizeof(p->chain));
+    memcpy(p->chain, chain.data, chain.size);
+    p->chain_size = chain.size;
+    if (is_renamed)
+        warn_of_namesake(peer_slot_of(p)->mesh, p);
+}
+
 enum err peer_meet(struct mesh *m, const struct handshake *h, struct peer **ret_peer)
 {
-    struct peer *p = mesh_peer_find(m, &h->peer);
-    if (!p)
-        TRY(make(m, h, &p));
-    if (memcmp(p->key, h->cert.subject, sizeof(p->key)) != 0)
-        return ERR_BAD_SIGNATURE; /* ids are hashes: two keys of one id are an attack */
-    bool is_renamed = strcmp(p->name, h->cert.name) != 0;
-    memcpy(p->name, h->cert.name, sizeof(p->name));
-    memcpy(p->region, h->cert.region, sizeof(p->region));
-    p->tier = h->cert.tier;
-    memcpy(p->chain, h->chain, h->chain_size);
-    p->chain_size = h->chain_size;
-    if (is_renamed)
-        warn_of_namesake(m, p);
-    *ret_peer = p;
+    TRY(peer_row(m, &h->peer, h->cert.subject, ret_peer));
+    peer_take_identity(*ret_peer, &h->cert, bytes_of(h->chain, h->chain_size));
     return ERR_OK;
 }
 
@@ -139,10 +272,15 @@ static struct link *best_link(const struct peer *p)
     return best;
 }
 
+void peer_review_draining(struct peer *p)
+{
+    p->draining = (p->link && p->link->goaway) || (p->facts && p->facts->draining);
+}
+
 static void choose(struct peer *p)
 {
     p->link = best_link(p);
-    p->draining = p->link && (p->link->goaway || (p->facts && p->facts->draining));
+    peer_review_draining(p);
 }
 
 /* A link to an earlier process of the peer is dead, whatever its socket says. */
@@ -183,13 +321,15 @@ void peer_link_up(struct link *l)
     io_addr_to_text(&l->addr, addr);
     end_links_to_dead_process(p, l);
     choose(p);
-    p->draining = p->link->goaway; /* what its facts said was about an earlier life */
     LOG(l->mesh->cfg.log, p->link == l ? LOG_INFO : LOG_DEBUG, "link_up", LOG_STR("peer", p->name),
         LOG_STR("addr", addr), LOG_BOOL("dialled", l->dialled));
     end_losers(p);
-    move(p, PEER_ALIVE, ERR_OK);
-    if (p->link == l)
-        facts_exchange_greet(l);
+    peer_slot_of(p)->is_tried = false;
+    if (!peer_slot_of(p)->is_member)
+        peer_move(p, PEER_ALIVE, ERR_OK);
+    peer_changed(p);
+    gossip_driver_tell(p, GOSSIP_DRIVER_LINK_UP);
+    mail_flush(p);
 }
 
 void peer_link_goaway(struct link *l)
@@ -202,89 +342,47 @@ void peer_link_goaway(struct link *l)
     peer_changed(p);
 }
 
+/* A link that ended in good order says nothing about its node's health. */
+static bool is_evidence(enum err reason)
+{
+    return reason != ERR_DRAINING && reason != ERR_DUPLICATE_LINK && reason != ERR_IDLE;
+}
+
 void peer_link_ended(struct link *l, enum err reason)
 {
     struct peer *p = l->peer;
+    struct peer_slot *slot = peer_slot_of(p);
+    slot->unlinked_ms = mesh_now_ms(l->mesh);
+    if (is_evidence(reason))
+        gossip_driver_tell(p, GOSSIP_DRIVER_EVIDENCE);
     if (p->link != l)
         return;
     choose(p);
-    if (p->link) {
-        facts_exchange_greet(p->link);
-        peer_changed(p);
-        return;
-    }
+    p->is_late = p->link && link_ping_is_late(p->link);
     bool said_goodbye = reason == ERR_DRAINING || (l->goaway && reason != ERR_DUPLICATE_LINK);
-    move(p, said_goodbye ? PEER_LEFT : PEER_DOWN, reason);
-    contact_peer_lost(l->mesh, p);
+    if (!p->link && !slot->is_member)
+        peer_move(p, said_goodbye ? PEER_LEFT : PEER_DOWN, reason);
+    peer_changed(p);
+    mail_flush(p);
+    if (!p->link && !l->mesh->closing)
+        upkeep_dial(p);
 }
 
-/* --- alive or suspect */
-
-static bool facts_are_stale(const struct peer *p, const struct mesh *m)
-{
-    uint64_t since_ms = p->facts_ms > p->link->up_ms ? p->facts_ms : p->link->up_ms;
-    if (m->stalled_ms > since_ms)
-        since_ms = m->stalled_ms;
-    return mesh_now_ms(m) - since_ms > MESH_FACTS_FRESH_MS;
-}
+/* --- late */
 
 void peer_refresh(struct peer *p)
 {
-    if (!p->link)
+    bool is_late = p->link && link_ping_is_late(p->link);
+    if (is_late == p->is_late)
         return;
-    bool is_late = link_ping_is_late(p->link);
-    if (is_late || facts_are_stale(p, peer_slot_of(p)->mesh))
-        move(p, PEER_SUSPECT, is_late ? ERR_TIMEOUT : ERR_NOT_FOUND);
-    else
-        move(p, PEER_ALIVE, ERR_OK);
+    p->is_late = is_late;
+    peer_changed(p);
 }
 
 bool mesh_peer_is_usable(const struct peer *p)
 {
-    return p->link && p->state == PEER_ALIVE && !p->draining && h2_can_request(p->link->client);
-}
-
-/* --- facts */
-
-static enum err check_facts(const struct peer *p, const struct facts *f)
-{
-    bool is_its_own = bytes_equal(f->name, bytes_from_str(p->name)) && f->tier == p->tier &&
-                      bytes_equal(f->region, bytes_from_str(p->region));
-    return is_its_own ? ERR_OK : ERR_CERT_SCOPE;
-}
-
-static enum err take_facts(struct peer_slot *slot, struct bytes wire)
-{
-    int next = !slot->newest;
-    arena_reset(&slot->arenas[next]);
-    TRY(facts_decode(wire, &slot->arenas[next], &slot->facts[next]));
-    TRY(check_facts(&slot->peer, &slot->facts[next]));
-    slot->newest = next;
-    return ERR_OK;
-}
-
-enum err peer_facts(struct peer *p, struct bytes wire)
-{
-    struct peer_slot *slot = peer_slot_of(p);
-    struct mesh *m = slot->mesh;
-    enum err e = take_facts(slot, wire);
-    if (e != ERR_OK) {
-        m->counts.facts_bad++;
-        if (!slot->facts_bad_logged)
-            LOG(m->cfg.log, LOG_WARN, "facts_refused", LOG_STR("peer", p->name), LOG_ERR(e));
-        slot->facts_bad_logged = true;
-        return e;
-    }
-    bool is_news = !p->facts || !facts_offer_the_same(p->facts, &slot->facts[slot->newest]);
-    p->facts = &slot->facts[slot->newest];
-    p->facts_ms = mesh_now_ms(m);
-    p->load = p->facts->load;
-    p->load_ms = p->facts_ms;
-    p->draining = p->facts->draining || (p->link && p->link->goaway);
-    peer_refresh(p);
-    if (is_news)
-        peer_changed(p);
-    return ERR_OK;
+    return p->link && p->state == PEER_ALIVE && !p->is_late && !p->draining &&
+           h2_can_request(p->link->client);
 }
 
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load)

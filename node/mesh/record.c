@@ -179,7 +179,7 @@ static const struct {
     {1, ERR_DRAINING},      {2, ERR_DUPLICATE_LINK}, {3, ERR_PROTOCOL},   {4, ERR_WRONG_MESH},
     {5, ERR_BAD_SIGNATURE}, {6, ERR_CERT_EXPIRED},   {7, ERR_CERT_SCOPE}, {8, ERR_CLOCK_SKEW},
     {9, ERR_SELF_LINK},     {10, ERR_LIMIT},         {11, ERR_TIMEOUT},   {12, ERR_INVALID},
-    {13, ERR_EOF},          {14, ERR_INTERNAL},      {15, ERR_LINK_LOST},
+    {13, ERR_EOF},          {14, ERR_INTERNAL},      {15, ERR_LINK_LOST}, {16, ERR_IDLE},
 };
 
 uint8_t record_reason_encode(enum err reason)

@@ -1,5 +1,5 @@
 /* Requests on links: the HTTP/2 sessions' callbacks, handed on to whoever owns the stream. Only the
- * path of the facts exchange is ours. */
+ * path of gossip's messages is ours. */
 #include "node/mesh/core.h"
 
 enum err mesh_stream_open(struct peer *p, const struct http_head *head, bool ended,
@@ -9,7 +9,9 @@ enum err mesh_stream_open(struct peer *p, const struct http_head *head, bool end
     ms->h2 = NULL;
     if (!p->link)
         return ERR_LINK_LOST;
-    return h2_request(p->link->client, head, ended, ms, &ms->h2);
+    TRY(h2_request(p->link->client, head, ended, ms, &ms->h2));
+    link_ping_wake(p->link);
+    return ERR_OK;
 }
 
 void mesh_stream_cancel(struct mesh_stream *ms)
@@ -24,8 +26,8 @@ static enum err accept_request(struct link *l, struct h2_stream *s, const struct
                                bool ended, struct mesh_stream **ret_stream)
 {
     struct mesh *m = l->mesh;
-    if (bytes_equal(head->target, BYTES(FACTS_EXCHANGE_TARGET)))
-        return facts_exchange_accept(&l->facts, head, ended, ret_stream);
+    if (bytes_equal(head->target, BYTES(MAIL_TARGET)))
+        return mail_accept(l, head, ended, ret_stream);
     return m->ops->on_request(m->owner, l->peer, s, head, ended, ret_stream);
 }
 
@@ -39,6 +41,7 @@ static enum err on_request(void *owner, struct h2_stream *s, const struct http_h
     ms->peer = l->peer;
     ms->h2 = s;
     h2_stream_set_owner(s, ms);
+    link_ping_wake(l);
     return ERR_OK;
 }
 

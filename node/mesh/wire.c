@@ -9,7 +9,8 @@
  * here. */
 #define SCRATCH_SIZE_MAX (2 * 1024 * 1024)
 
-typedef Grapevine__Mesh__Facts facts_message;
+typedef Grapevine__Mesh__NodeFacts node_message;
+typedef Grapevine__Mesh__Inventory inventory_message;
 typedef Grapevine__Mesh__Backend backend_message;
 typedef Grapevine__Mesh__Model model_message;
 typedef Grapevine__Mesh__Load load_message;
@@ -56,8 +57,6 @@ static enum err backend_to_message(const struct facts_backend *b, struct arena *
     message.name = data_of(b->name);
     message.kind = data_of(b->kind);
     message.state = (uint32_t)b->state;
-    message.inflight = b->inflight;
-    message.queued = b->queued;
     message.concurrency = b->concurrency;
     TRY(models_to_message(b, scratch, &message));
     *ret_message = message;
@@ -65,7 +64,7 @@ static enum err backend_to_message(const struct facts_backend *b, struct arena *
 }
 
 static enum err backends_to_message(const struct facts *f, struct arena *scratch,
-                                    facts_message *message)
+                                    inventory_message *message)
 {
     backend_message *backends = arena_alloc(scratch, (f->backend_count + 1) * sizeof(*backends));
     message->backends = arena_alloc(scratch, (f->backend_count + 1) * sizeof(*message->backends));
@@ -79,50 +78,68 @@ static enum err backends_to_message(const struct facts *f, struct arena *scratch
     return ERR_OK;
 }
 
-static void own_to_message(const struct facts *f, facts_message *message)
+/* Appends a packed message of whichever type. */
+static enum err pack(const ProtobufCMessage *message, struct buf *wire)
 {
-    message->name = data_of(f->name);
-    message->region = data_of(f->region);
-    message->zone = data_of(f->zone);
-    message->tier = (uint32_t)f->tier;
-    message->version = data_of(f->version);
-    message->mesh_addr = data_of(f->mesh_addr);
-    message->http_addr = data_of(f->http_addr);
-    message->boot_ms = f->boot_ms;
-    message->epoch = f->epoch;
-    message->draining = f->draining;
-}
-
-static enum err pack(const facts_message *message, struct buf *wire)
-{
-    size_t size = grapevine__mesh__facts__get_packed_size(message);
+    size_t size = protobuf_c_message_get_packed_size(message);
     if (size > FACTS_WIRE_MAX)
         return ERR_LIMIT;
+    if (size == 0)
+        return ERR_OK;
     TRY(buf_reserve(wire, size));
-    wire->size += grapevine__mesh__facts__pack(message, wire->data + wire->size);
+    wire->size += protobuf_c_message_pack(message, wire->data + wire->size);
     return ERR_OK;
 }
 
-static enum err encode(const struct facts *f, struct arena *scratch, struct buf *wire)
+enum err mesh_wire_node_encode(const struct facts_node *n, struct buf *wire)
 {
-    facts_message message = GRAPEVINE__MESH__FACTS__INIT;
-    load_message load = GRAPEVINE__MESH__LOAD__INIT;
-    load.inflight = f->load.inflight;
-    load.queued = f->load.queued;
-    load.capacity = f->load.capacity;
-    message.load = &load;
-    own_to_message(f, &message);
-    TRY(backends_to_message(f, scratch, &message));
-    return pack(&message, wire);
+    ProtobufCBinaryData via[GOSSIP_VIA_MAX];
+    node_message message = GRAPEVINE__MESH__NODE_FACTS__INIT;
+    message.name = data_of(n->name);
+    message.region = data_of(n->region);
+    message.zone = data_of(n->zone);
+    message.tier = (uint32_t)n->tier;
+    message.version = data_of(n->version);
+    message.mesh_addr = data_of(n->mesh_addr);
+    message.http_addr = data_of(n->http_addr);
+    message.boot_ms = n->boot_ms;
+    message.chain = data_of(n->chain);
+    for (size_t i = 0; i < n->via_count; i++)
+        via[i] = data_of(bytes_of(n->via[i].bytes, ID_SIZE));
+    message.via = via;
+    message.n_via = n->via_count;
+    return pack(&message.base, wire);
 }
 
-enum err mesh_wire_facts_encode(const struct facts *f, struct buf *wire)
+enum err mesh_wire_inventory_encode(const struct facts *f, struct buf *wire)
 {
     struct arena scratch;
+    inventory_message message = GRAPEVINE__MESH__INVENTORY__INIT;
     arena_init(&scratch, SCRATCH_SIZE_MAX);
-    enum err e = encode(f, &scratch, wire);
+    enum err e = backends_to_message(f, &scratch, &message);
+    if (e == ERR_OK)
+        e = pack(&message.base, wire);
     arena_fini(&scratch);
     return e;
+}
+
+enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
+{
+    uint32_t inflight[FACTS_BACKENDS_MAX], queued[FACTS_BACKENDS_MAX];
+    load_message message = GRAPEVINE__MESH__LOAD__INIT;
+    message.inflight = f->load.inflight;
+    message.queued = f->load.queued;
+    message.capacity = f->load.capacity;
+    message.draining = f->draining;
+    message.epoch = f->epoch;
+    for (size_t i = 0; i < f->backend_count; i++) {
+        inflight[i] = f->backends[i].inflight;
+        queued[i] = f->backends[i].queued;
+    }
+    message.backend_inflight = inflight;
+    message.backend_queued = queued;
+    message.n_backend_inflight = message.n_backend_queued = f->backend_count;
+    return pack(&message.base, wire);
 }
 
 /* --- decoding */
@@ -171,8 +188,6 @@ static enum err backend_from_message(const backend_message *message, struct aren
     TRY(copy(arena, message->name, &backend->name));
     TRY(copy(arena, message->kind, &backend->kind));
     backend->state = (enum facts_backend_state)message->state;
-    backend->inflight = message->inflight;
-    backend->queued = message->queued;
     backend->concurrency = message->concurrency;
     for (size_t i = 0; i < message->n_models; i++)
         TRY(model_from_message(message->models[i], arena, &models[i]));
@@ -181,24 +196,7 @@ static enum err backend_from_message(const backend_message *message, struct aren
     return ERR_OK;
 }
 
-static enum err own_from_message(const facts_message *message, struct arena *arena, struct facts *f)
-{
-    if (message->tier > TIER_CLOUD)
-        return ERR_INVALID;
-    TRY(copy(arena, message->name, &f->name));
-    TRY(copy(arena, message->region, &f->region));
-    TRY(copy(arena, message->zone, &f->zone));
-    TRY(copy(arena, message->version, &f->version));
-    TRY(copy(arena, message->mesh_addr, &f->mesh_addr));
-    TRY(copy(arena, message->http_addr, &f->http_addr));
-    f->tier = (enum tier)message->tier;
-    f->boot_ms = message->boot_ms;
-    f->epoch = message->epoch;
-    f->draining = message->draining;
-    return ERR_OK;
-}
-
-static bool is_within_limits(const facts_message *message)
+static bool is_within_limits(const inventory_message *message)
 {
     size_t models = 0;
     if (message->n_backends > FACTS_BACKENDS_MAX)
@@ -208,35 +206,101 @@ static bool is_within_limits(const facts_message *message)
     return models <= FACTS_MODELS_MAX;
 }
 
-static enum err from_message(const facts_message *message, struct arena *arena,
-                             struct facts *ret_facts)
+static enum err via_from_message(const node_message *message, struct facts_node *n)
 {
-    struct facts f = {0};
+    if (message->n_via > GOSSIP_VIA_MAX)
+        return ERR_INVALID;
+    for (size_t i = 0; i < message->n_via; i++) {
+        if (message->via[i].len != ID_SIZE)
+            return ERR_INVALID;
+        memcpy(n->via[i].bytes, message->via[i].data, ID_SIZE);
+    }
+    n->via_count = message->n_via;
+    return ERR_OK;
+}
+
+static enum err node_from_message(const node_message *message, struct arena *arena,
+                                  struct facts_node *ret_node)
+{
+    struct facts_node n = {.tier = (enum tier)message->tier, .boot_ms = message->boot_ms};
+    if (message->tier > TIER_CLOUD)
+        return ERR_INVALID;
+    TRY(copy(arena, message->name, &n.name));
+    TRY(copy(arena, message->region, &n.region));
+    TRY(copy(arena, message->zone, &n.zone));
+    TRY(copy(arena, message->version, &n.version));
+    TRY(copy(arena, message->mesh_addr, &n.mesh_addr));
+    TRY(copy(arena, message->http_addr, &n.http_addr));
+    TRY(copy(arena, message->chain, &n.chain));
+    TRY(via_from_message(message, &n));
+    *ret_node = n;
+    return ERR_OK;
+}
+
+static enum err inventory_from_message(const inventory_message *message, struct arena *arena,
+                                       struct facts_inventory *ret_inventory)
+{
     if (!is_within_limits(message))
         return ERR_INVALID;
     struct facts_backend *backends =
         arena_calloc(arena, (message->n_backends + 1) * sizeof(*backends));
     if (!backends)
         return ERR_LIMIT;
-    TRY(own_from_message(message, arena, &f));
-    if (message->load)
-        f.load = (struct facts_load){message->load->inflight, message->load->queued,
-                                     message->load->capacity};
     for (size_t i = 0; i < message->n_backends; i++)
         TRY(backend_from_message(message->backends[i], arena, &backends[i]));
-    f.backends = backends;
-    f.backend_count = message->n_backends;
-    *ret_facts = f;
+    *ret_inventory = (struct facts_inventory){backends, message->n_backends};
     return ERR_OK;
 }
 
-enum err mesh_wire_facts_decode(struct bytes wire, struct arena *arena, struct facts *ret_facts)
+static enum err report_from_message(const load_message *message, struct facts_report *ret_report)
+{
+    size_t count = message->n_backend_inflight;
+    if (count > FACTS_BACKENDS_MAX || message->n_backend_queued != count)
+        return ERR_INVALID;
+    *ret_report = (struct facts_report){
+        .load = {message->inflight, message->queued, message->capacity},
+        .draining = message->draining,
+        .epoch = message->epoch,
+        .backend_count = count,
+    };
+    for (size_t i = 0; i < count; i++) {
+        ret_report->backends[i].inflight = message->backend_inflight[i];
+        ret_report->backends[i].queued = message->backend_queued[i];
+    }
+    return ERR_OK;
+}
+
+enum err mesh_wire_node_decode(struct bytes wire, struct arena *arena, struct facts_node *ret_node)
 {
     struct arena scratch;
     arena_init(&scratch, SCRATCH_SIZE_MAX);
     ProtobufCAllocator allocator = {scratch_alloc, scratch_free, &scratch};
-    facts_message *message = grapevine__mesh__facts__unpack(&allocator, wire.size, wire.data);
-    enum err e = message ? from_message(message, arena, ret_facts) : ERR_INVALID;
+    node_message *message = grapevine__mesh__node_facts__unpack(&allocator, wire.size, wire.data);
+    enum err e = message ? node_from_message(message, arena, ret_node) : ERR_INVALID;
+    arena_fini(&scratch);
+    return e;
+}
+
+enum err mesh_wire_inventory_decode(struct bytes wire, struct arena *arena,
+                                    struct facts_inventory *ret_inventory)
+{
+    struct arena scratch;
+    arena_init(&scratch, SCRATCH_SIZE_MAX);
+    ProtobufCAllocator allocator = {scratch_alloc, scratch_free, &scratch};
+    inventory_message *message =
+        grapevine__mesh__inventory__unpack(&allocator, wire.size, wire.data);
+    enum err e = message ? inventory_from_message(message, arena, ret_inventory) : ERR_INVALID;
+    arena_fini(&scratch);
+    return e;
+}
+
+enum err mesh_wire_report_decode(struct bytes wire, struct facts_report *ret_report)
+{
+    struct arena scratch;
+    arena_init(&scratch, SCRATCH_SIZE_MAX);
+    ProtobufCAllocator allocator = {scratch_alloc, scratch_free, &scratch};
+    load_message *message = grapevine__mesh__load__unpack(&allocator, wire.size, wire.data);
+    enum err e = message ? report_from_message(message, ret_report) : ERR_INVALID;
     arena_fini(&scratch);
     return e;
 }

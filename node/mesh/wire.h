@@ -5,11 +5,15 @@
 
 #include "node/mesh/facts.h"
 
-/* Appends. LIMIT, NO_MEMORY. At most FACTS_BACKENDS_MAX backends and FACTS_MODELS_MAX models. */
-MUST_CHECK enum err mesh_wire_facts_encode(const struct facts *f, struct buf *wire);
-/* Copies into the arena. INVALID: not such a message, or more backends or models than the
- * limits. */
-MUST_CHECK enum err mesh_wire_facts_decode(struct bytes wire, struct arena *arena,
-                                           struct facts *ret_facts);
+/* Append. LIMIT, NO_MEMORY. At most FACTS_BACKENDS_MAX backends and FACTS_MODELS_MAX models. */
+MUST_CHECK enum err mesh_wire_node_encode(const struct facts_node *n, struct buf *wire);
+MUST_CHECK enum err mesh_wire_inventory_encode(const struct facts *f, struct buf *wire);
+MUST_CHECK enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire);
+/* Copy into the arena. INVALID: not such a message, or more of something than the limits. */
+MUST_CHECK enum err mesh_wire_node_decode(struct bytes wire, struct arena *arena,
+                                          struct facts_node *ret_node);
+MUST_CHECK enum err mesh_wire_inventory_decode(struct bytes wire, struct arena *arena,
+                                               struct facts_inventory *ret_inventory);
+MUST_CHECK enum err mesh_wire_report_decode(struct bytes wire, struct facts_report *ret_report);
 
 #endif

@@ -39,7 +39,8 @@ static enum grade grade_of_peer(const struct peer *p)
 {
     if (mesh_peer_is_usable(p))
         return GRADE_GOOD;
-    return p->link && p->state == PEER_SUSPECT && !p->draining ? GRADE_SUSPECT : GRADE_OUT;
+    bool is_doubtful = p->state == PEER_SUSPECT || (p->state == PEER_ALIVE && p->is_late);
+    return p->link && is_doubtful && !p->draining ? GRADE_SUSPECT : GRADE_OUT;
 }
 
 static enum grade grade_of(const struct lane *lane, const struct exchange *x,

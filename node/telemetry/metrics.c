@@ -123,7 +123,7 @@ static enum err peers(const struct lane *lane, struct buf *out)
     unsigned by_state[4] = {0};
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
         by_state[mesh_peer(lane->mesh, i)->state]++;
-    TRY(head(out, "peers", "gauge", "Other nodes met, by state."));
+    TRY(head(out, "peers", "gauge", "Other nodes known, by state."));
     for (unsigned s = 0; s < 4; s++)
         TRY(buf_printf(out, "grapevine_peers{state=\"%s\"} %u\n",
                        peer_state_name((enum peer_state)s), by_state[s]));
@@ -147,7 +147,101 @@ static enum err peers(const struct lane *lane, struct buf *out)
     TRY(single(out, "link_rekeys_total", "counter", "Link keys renewed.", c.rekeys));
     TRY(single(out, "link_received_bytes_total", "counter", "Bytes received on links.",
                c.bytes_in));
-    return single(out, "link_sent_bytes_total", "counter", "Bytes sent on links.", c.bytes_out);
+    TRY(single(out, "link_sent_bytes_total", "counter", "Bytes sent on links.", c.bytes_out));
+    return single(out, "gossip_messages_dropped_total", "counter",
+                  "Gossip messages that no link took in time.", c.messages_dropped);
+}
+
+/* --- gossip */
+
+static enum err labelled(struct buf *out, const char *name, const char *label, const char *value,
+                         uint64_t count)
+{
+    return buf_printf(out, "grapevine_%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, count);
+}
+
+static enum err members(const struct gossip_counts *c, struct buf *out)
+{
+    TRY(head(out, "members", "gauge", "Nodes of the mesh by state, this one among them."));
+    for (unsigned s = 0; s < 4; s++)
+        TRY(labelled(out, "members", "state", gossip_state_name((enum gossip_state)s),
+                     c->members[s]));
+    TRY(single(out, "gossip_suspicions_total", "counter", "Members that came under suspicion.",
+               c->suspicions));
+    TRY(single(out, "gossip_refutations_total", "counter",
+               "Suspicions of this node that it refuted.", c->refutations));
+    TRY(single(out, "gossip_false_alarms_total", "counter", "Suspects that refuted.",
+               c->false_alarms));
+    TRY(single(out, "gossip_health", "gauge", "This node's own health: 0 is good, 8 the worst.",
+               c->health));
+    TRY(single(out, "gossip_stalls_total", "counter", "Times this process found itself stopped.",
+               c->stalls));
+    return single(out, "gossip_rumours", "gauge", "News waiting to be told.", c->rumours);
+}
+
+static enum err traffic(const struct gossip_counts *c, struct buf *out)
+{
+    TRY(head(out, "gossip_packets_total", "counter", "Datagrams, and messages over links."));
+    TRY(labelled(out, "gossip_packets_total", "way", "datagram_in", c->datagrams_in));
+    TRY(labelled(out, "gossip_packets_total", "way", "datagram_out", c->datagrams_out));
+    TRY(labelled(out, "gossip_packets_total", "way", "link_in", c->link_messages_in));
+    TRY(labelled(out, "gossip_packets_total", "way", "link_out", c->link_messages_out));
+    TRY(head(out, "gossip_bytes_total", "counter", "Their bytes."));
+    TRY(labelled(out, "gossip_bytes_total", "way", "datagram_in", c->bytes_in));
+    TRY(labelled(out, "gossip_bytes_total", "way", "datagram_out", c->bytes_out));
+    TRY(labelled(out, "gossip_bytes_total", "way", "link_in", c->link_bytes_in));
+    return labelled(out, "gossip_bytes_total", "way", "link_out", c->link_bytes_out);
+}
+
+static enum err verdicts(const struct gossip_counts *c, struct buf *out)
+{
+    TRY(head(out, "gossip_records_total", "counter", "Records that came, by what they were."));
+    TRY(labelled(out, "gossip_records_total", "verdict", "new", c->records_new));
+    TRY(labelled(out, "gossip_records_total", "verdict", "known", c->records_known));
+    TRY(labelled(out, "gossip_records_total", "verdict", "refused", c->records_refused));
+    TRY(head(out, "gossip_refused_total", "counter",
+             "Datagrams, records and accusations refused, by reason."));
+    for (int r = 1; r < ERR_COUNT; r++)
+        if (c->refused[r])
+            TRY(labelled(out, "gossip_refused_total", "reason", err_word((enum err)r),
+                         c->refused[r]));
+    return ERR_OK;
+}
+
+/* Not observed but looked at: how old everybody's newest load is at this moment. */
+static enum err load_ages(const struct lane *lane, struct buf *out)
+{
+    static const uint64_t bounds_ms[] = {500, 1000, 2000, 5000, 10000, 30000, UINT64_MAX};
+    static const char *const names[] = {"0.5", "1", "2", "5", "10", "30", "+Inf"};
+    uint64_t counts[sizeof bounds_ms / sizeof bounds_ms[0]] = {0};
+    uint64_t sum_ms = 0, count = 0, now_ms = io_now_ms(lane->loop), made_ms;
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
+        const struct peer *p = mesh_peer(lane->mesh, i);
+        if (p->state != PEER_ALIVE || !mesh_peer_load_made_ms(lane->mesh, p, &made_ms))
+            continue;
+        uint64_t age_ms = now_ms > made_ms ? now_ms - made_ms : 0;
+        for (size_t b = 0; b < sizeof bounds_ms / sizeof bounds_ms[0]; b++)
+            counts[b] += age_ms <= bounds_ms[b];
+        sum_ms += age_ms;
+        count++;
+    }
+    TRY(head(out, "gossip_load_age_seconds", "histogram",
+             "Since living peers signed their newest loads; an unchanged load is not sent again."));
+    for (size_t b = 0; b < sizeof bounds_ms / sizeof bounds_ms[0]; b++)
+        TRY(labelled(out, "gossip_load_age_seconds_bucket", "le", names[b], counts[b]));
+    TRY(buf_printf(out, "grapevine_gossip_load_age_seconds_sum %" PRIu64 ".%03" PRIu64 "\n",
+                   sum_ms / 1000, sum_ms % 1000));
+    return buf_printf(out, "grapevine_gossip_load_age_seconds_count %" PRIu64 "\n", count);
+}
+
+static enum err gossip(const struct lane *lane, struct buf *out)
+{
+    struct gossip_counts c;
+    mesh_gossip_counts(lane->mesh, &c);
+    TRY(members(&c, out));
+    TRY(traffic(&c, out));
+    TRY(verdicts(&c, out));
+    return load_ages(lane, out);
 }
 
 enum err metrics_write(const struct lane *lane, struct buf *out)
@@ -190,5 +284,6 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
                "Batch signatures made for envelopes and answers' receipts.",
                lane->signer.signatures));
     TRY(backends(lane, out));
-    return peers(lane, out);
+    TRY(peers(lane, out));
+    return gossip(lane, out);
 }

@@ -223,8 +223,8 @@ def a_peer_that_takes_the_call_and_says_nothing_does_no_harm(world):
 def the_mesh_is_as_it_was(world):
     answer = chat(world.edge.http, "m1")
     equal((answer.status, answer.fields["grapevine-path"]), (200, "edge-1,cloud-1"), "chat")
-    alive = {name for name, n in world.edge.nodes().items() if n["state"] == "alive"}
-    equal(alive, {"edge-1", "cloud-1"}, "alive")
+    eventually(lambda: {name for name, n in world.edge.nodes().items() if n["state"] == "alive"} ==
+               {"edge-1", "cloud-1"}, "only they are alive", 15)
 
 
 if __name__ == "__main__":

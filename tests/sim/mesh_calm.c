@@ -38,7 +38,7 @@ void town_watch_trace(struct town *t, struct bytes line)
 {
     char event[32], name[64], peer[64], to[16];
     member(line, "event", event, sizeof event);
-    if (strcmp(event, "peer_state") != 0)
+    if (strcmp(event, "peer_reach") != 0)
         return;
     member(line, "node", name, sizeof name);
     member(line, "peer", peer, sizeof peer);
@@ -47,7 +47,7 @@ void town_watch_trace(struct town *t, struct bytes line)
     struct town_node *b = node_named(t, peer);
     CHECK(a && b);
     struct calm *c = &t->peer[a->index][b->index];
-    bool alive = strcmp(to, "alive") == 0;
+    bool alive = strcmp(to, "near") == 0;
     if (alive && c->faults)
         calm_mend(c, town_now_us(t));
     else if (!alive && !c->faults)
@@ -83,7 +83,7 @@ bool town_is_calm_since(struct town *t, uint64_t t_us)
         return false;
     for (size_t i = 0; i < t->node_count; i++)
         for (size_t k = 0; k < t->node_count; k++)
-            if (i != k && t->linked[i][k] && !calm_is_since(&t->peer[i][k], t_us))
+            if (i != k && !calm_is_since(&t->peer[i][k], t_us))
                 return false;
     return true;
 }

@@ -20,12 +20,13 @@ enum fault_kind {
     FAULT_USER_RESET,
     FAULT_CLOCK,
     FAULT_FDS,
+    FAULT_NO_UDP,
     FAULT_KINDS
 };
 
 static const char *const kind_names[FAULT_KINDS] = {
     "crash",  "pause",       "drain",        "partition",  "one_way", "slow_path", "link_reset",
-    "engine", "engine_path", "engine_reset", "user_reset", "clock",   "fds"};
+    "engine", "engine_path", "engine_reset", "user_reset", "clock",   "fds",       "no_udp"};
 
 struct fault {
     struct town *town;
@@ -198,6 +199,23 @@ static bool begin_reset(struct fault *f)
     return true;
 }
 
+/* Nobody may notice: links are there. */
+static bool begin_no_udp(struct fault *f)
+{
+    struct sim_link link = f->town->sim.link;
+    if (town_path(f->town, f->host_a, f->host_b)->faults)
+        return false;
+    link.datagram_loss = 1;
+    set_path(f, &link);
+    return true;
+}
+
+static void end_no_udp(struct fault *f)
+{
+    if (!town_path(f->town, f->host_a, f->host_b)->faults)
+        set_path(f, &f->town->sim.link);
+}
+
 /* --- engines */
 
 static bool begin_engine(struct fault *f)
@@ -262,8 +280,9 @@ static bool aim(struct fault *f)
     } else if (f->kind == FAULT_USER_RESET) {
         f->host_b = town_host_of_user(t, (size_t)rng_below(&t->rng, t->user_count));
     }
-    bool needs_link = f->kind >= FAULT_PARTITION && f->kind <= FAULT_LINK_RESET;
-    return !needs_link || (f->host_a != f->host_b && t->linked[f->host_a][f->host_b]);
+    bool needs_link =
+        (f->kind >= FAULT_PARTITION && f->kind <= FAULT_LINK_RESET) || f->kind == FAULT_NO_UDP;
+    return !needs_link || f->host_a != f->host_b;
 }
 
 static void plan_one(struct town *t, enum fault_kind kind, uint64_t at_us)
@@ -285,6 +304,7 @@ static void plan_one(struct town *t, enum fault_kind kind, uint64_t at_us)
         [FAULT_USER_RESET] = {begin_reset, NULL},
         [FAULT_CLOCK] = {begin_clock, NULL},
         [FAULT_FDS] = {begin_fds, end_fds},
+        [FAULT_NO_UDP] = {begin_no_udp, end_no_udp},
     };
     struct fault *f = calloc(1, sizeof *f);
     CHECK(f != NULL);

@@ -82,11 +82,11 @@ static enum job_kind choose_kind(struct town *t, size_t number)
                        : JOB_BAD_JSON;
 }
 
-static bool has_path(const struct town *t, size_t node, const char *model)
+static bool is_served(const struct town *t, const char *model)
 {
     for (size_t i = 0; i < t->engine_count; i++) {
         const struct engine *e = &t->engines[i];
-        if (engine_has_model(e, model) && (e->node == node || t->linked[node][e->node]))
+        if (engine_has_model(e, model))
             return true;
     }
     return false;
@@ -105,9 +105,9 @@ static void plan_jobs(struct town *t, uint64_t from_us, uint64_t until_us)
         enum job_kind kind = choose_kind(t, i);
         size_t ingress = (size_t)rng_below(&t->rng, t->node_count);
         const char *model = models[rng_below(&t->rng, 4)];
-        if (!has_path(t, ingress, model))
-            model = has_path(t, ingress, "common") ? "common" : model;
-        if (!has_path(t, ingress, model) || kind == JOB_UNKNOWN_MODEL)
+        if (!is_served(t, model))
+            model = is_served(t, "common") ? "common" : model;
+        if (!is_served(t, model) || kind == JOB_UNKNOWN_MODEL)
             kind = JOB_UNKNOWN_MODEL, model = "comon";
         sim_world_at(t->world, rng_between(&t->rng, from_us, until_us), on_send,
                      make_job(t, kind, ingress, model, false));
@@ -166,8 +166,8 @@ static void tell_what_is_not_well(struct town *t)
             fprintf(stderr, "  %s: runs %d, up %d, stays %d\n", n->name, n->node != NULL,
                     !n->up.faults, !n->stays.faults);
         for (size_t k = 0; k < t->node_count; k++)
-            if (i != k && t->linked[i][k] && t->peer[i][k].faults)
-                fprintf(stderr, "  %s does not take %s for alive\n", n->name, t->nodes[k].name);
+            if (i != k && t->peer[i][k].faults)
+                fprintf(stderr, "  %s does not reach %s\n", n->name, t->nodes[k].name);
     }
 }
 
@@ -215,7 +215,7 @@ static void serve_everything(struct town *t)
     static const char *const models[] = {"common", "rare", "twin"};
     for (size_t i = 0; i < t->node_count; i++)
         for (size_t m = 0; m < 3; m++)
-            if (has_path(t, i, models[m]))
+            if (is_served(t, models[m]))
                 user_send(t, make_job(t, (i + m) % 2 ? JOB_STREAM : JOB_WHOLE, i, models[m], true));
     if (!town_run_until_answered(t, FINISH_US))
         tell_pending(t);

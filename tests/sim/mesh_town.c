@@ -102,6 +102,14 @@ static void on_stop(void *ctx)
         town_node_stop(n);
 }
 
+static enum err on_persist(void *owner, uint64_t incarnation)
+{
+    struct town_node *n = owner;
+    CHECK(incarnation > n->incarnation);
+    n->incarnation = incarnation;
+    return ERR_OK;
+}
+
 static void on_drained(void *owner)
 {
     struct town_node *n = owner;
@@ -127,6 +135,9 @@ void town_node_start(struct town_node *n)
                            .trace = &t->trace,
                            .seed = rng_next(&t->rng),
                            .boot_ms = n->boot_ms,
+                           .gossip_key = {7},
+                           .incarnation = n->incarnation,
+                           .persist_incarnation = on_persist,
                            .control_path = "/control.sock",
                            .version = "0.1.0",
                            .allow_insecure_http = true,
@@ -259,6 +270,7 @@ static void init_node(struct town *t, size_t i)
     set_text(c->region, sizeof c->region, i == 2 ? "us-east" : "eu-west");
     set_text(c->listen_http, sizeof c->listen_http, "0.0.0.0:7380");
     set_text(c->listen_mesh, sizeof c->listen_mesh, "0.0.0.0:7300");
+    snprintf(c->advertise, sizeof c->advertise, "%s:7300", n->name);
     c->tier = node_tiers[i];
     c->limits.request_timeout_ms = t->deadline_ms;
     n->log = (struct log){.level = t->options.prints_log || t->seed % 8 == 5 ? LOG_DEBUG : LOG_INFO,
@@ -286,16 +298,11 @@ static void init_engine(struct town *t, size_t i, size_t node)
     snprintf(b->host, sizeof b->host, "%s", e->name);
 }
 
-/* Node i dials node k. */
+/* Node i lists node k. */
 static void add_contact(struct town *t, size_t i, size_t k)
 {
     struct config *c = &t->nodes[i].config;
     snprintf(c->peers[c->peer_count++], CONFIG_TEXT_MAX, "%s:7300", t->nodes[k].name);
-    if (!t->linked[i][k]) {
-        calm_break(&t->peer[i][k]);
-        calm_break(&t->peer[k][i]);
-    }
-    t->linked[i][k] = t->linked[k][i] = true;
 }
 
 static void init_links(struct town *t)
@@ -303,6 +310,8 @@ static void init_links(struct town *t)
     unsigned shape = (unsigned)rng_below(&t->rng, 4);
     for (size_t i = 0; i < t->node_count; i++)
         for (size_t k = 0; k < t->node_count; k++) {
+            if (i != k)
+                calm_break(&t->peer[i][k]);
             bool both = shape == 0 && i != k;
             bool upward = shape == 1 && i < k;
             bool downward = shape == 2 && i > k;
@@ -362,6 +371,8 @@ enum err town_create(uint64_t seed, const struct town_options *options, struct t
     t->user_count = TOWN_USERS_MAX;
     for (size_t i = 0; i < t->node_count; i++)
         init_node(t, i);
+    if (rng_chance(&t->rng, 0.25)) /* it has no engine: nobody wants to dial it */
+        set_text(t->nodes[0].config.advertise, sizeof t->nodes[0].config.advertise, "none");
     for (size_t i = 0; i < t->engine_count; i++)
         init_engine(t, i, 1 + i % (t->node_count - 1));
     init_links(t);

@@ -40,6 +40,7 @@ struct town_node {
     struct io_loop *loop;
     struct node *node; /* NULL: does not run */
     uint64_t boot_ms;
+    uint64_t incarnation;     /* on its disk */
     uint64_t start_order;     /* how often it was started */
     bool restarts;            /* after it has drained */
     struct calm lives;        /* has not crashed */
@@ -78,7 +79,6 @@ struct town {
     struct town_node nodes[TOWN_NODES_MAX];
     size_t node_count;
     uint64_t deadline_ms;
-    bool linked[TOWN_NODES_MAX][TOWN_NODES_MAX]; /* one of the two dials the other */
     struct engine engines[TOWN_ENGINES_MAX];
     size_t engine_count;
     struct io_loop *user_loops[TOWN_USERS_MAX];
@@ -90,7 +90,7 @@ struct town {
     bool had_faults;                                  /* any, so far */
     bool is_over;                                     /* samplers stop */
     struct calm path[TOWN_HOSTS_MAX][TOWN_HOSTS_MAX]; /* symmetric: [smaller][larger] */
-    struct calm peer[TOWN_NODES_MAX][TOWN_NODES_MAX]; /* i takes j for alive */
+    struct calm peer[TOWN_NODES_MAX][TOWN_NODES_MAX]; /* i has a link to j and takes it for alive */
     struct town_stats stats;
     unsigned failures;
 };
@@ -132,7 +132,7 @@ void town_make_identity(size_t number, const struct config *config, uint64_t now
 struct calm *town_path(struct town *t, size_t host_a, size_t host_b);
 /* Reads what nodes say about their peers from the trace. */
 void town_watch_trace(struct town *t, struct bytes line);
-/* Every node that is linked to another takes it for alive, everything is well since `for_us`. */
+/* Every node reaches every other one, everything is well since `for_us`. */
 bool town_is_well(struct town *t, uint64_t for_us);
 
 /* --- mesh_verdict.c */

@@ -31,9 +31,9 @@ static bool node_is_well(struct town *t, size_t node, uint64_t since_us)
            calm_is_since(&n->opens, since_us);
 }
 
-/* A peer is asked twice at most, for all its engines. One of them began to answer and broke off:
- * the peer cannot take that back, and may choose it again when asked again, although nothing
- * reached the user. */
+/* A peer is asked once, for all its engines. One of them began to answer and broke off: the peer
+ * cannot take that back, and the ingress does not ask it again, although nothing reached the
+ * user. */
 static bool is_spoiled(struct town *t, const struct job *j, const struct engine *e)
 {
     for (size_t i = 0; i < t->engine_count; i++) {
@@ -56,7 +56,7 @@ static bool is_witness(struct town *t, const struct job *j, const struct engine 
         return false;
     if (e->node == j->ingress)
         return true;
-    return t->linked[j->ingress][e->node] && !is_spoiled(t, j, e) &&
+    return !is_spoiled(t, j, e) &&
            calm_is_since(&t->peer[j->ingress][e->node], before(us, PEER_SETTLES_US)) &&
            calm_is_since(town_path(t, j->ingress, e->node), before(us, LINK_SETTLES_US));
 }

@@ -27,7 +27,7 @@ ADMIN, INVITATION, NODE = 1, 2, 3
 BY_DIALLER, BY_ACCEPTOR, PING, PONG, REKEY, CLOSE = range(1, 7)
 REASONS = dict(enumerate("draining duplicate_link protocol wrong_mesh bad_signature cert_expired "
                          "cert_scope clock_skew self_link limit timeout invalid eof "
-                         "internal".split(), 1))
+                         "internal link_lost idle".split(), 1))
 MINUTE_MS = 60_000
 TIMEOUT_S = 5
 

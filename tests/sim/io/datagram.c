@@ -220,6 +220,8 @@ static void send_copy(struct io_datagram *d, struct sim_host *to_host, const str
         return;
     if (path->link.loss > 0 && rng_chance(rng, path->link.loss))
         return;
+    if (path->link.datagram_loss > 0 && rng_chance(rng, path->link.datagram_loss))
+        return;
     if (path->link.reorder > 0 && rng_chance(rng, path->link.reorder))
         arrival_us += rng_below(rng, 4 * path->latency_us + REORDER_EXTRA_US);
     post(d, to_host, to, data, arrival_us);

@@ -28,6 +28,7 @@ struct sim_link {
     uint32_t latency_max_us; /* 2,000 */
     uint32_t jitter_us;      /* 100: each packet takes up to this much longer */
     double loss;             /* 0: a datagram vanishes; a stream's segment comes one retry later */
+    double datagram_loss;    /* 0: of datagrams alone, as where UDP is not let through */
     double duplicate;        /* 0: datagrams only */
     double reorder;          /* 0: a datagram is held back so that later ones overtake it */
     uint64_t bytes_per_s;    /* 0: no limit; shared by everything on this direction */

@@ -11,17 +11,19 @@
 #include "node/mesh/core.h"
 #include "tests/support/trust_fixture.h"
 
+#define LANE_PEERS_MAX 256
+
 struct lane_world {
     struct lane lane;
     struct config config;
     struct identity identity;
     struct log log;
     struct mesh mesh;
-    struct link links[MESH_PEERS_MAX];
-    struct peer_slot slots[MESH_PEERS_MAX];
-    struct facts facts[MESH_PEERS_MAX];
-    struct facts_backend facts_backends[MESH_PEERS_MAX];
-    struct facts_model facts_models[MESH_PEERS_MAX];
+    struct link links[LANE_PEERS_MAX];
+    struct peer_slot slots[LANE_PEERS_MAX];
+    struct facts facts[LANE_PEERS_MAX];
+    struct facts_backend facts_backends[LANE_PEERS_MAX];
+    struct facts_model facts_models[LANE_PEERS_MAX];
     struct backend backends[CONFIG_BACKENDS_MAX];
     struct facts_model models[CONFIG_BACKENDS_MAX];
     struct h2 *h2;

@@ -149,7 +149,7 @@ static void a_certificate_that_expires_ends_the_link(void **state)
     node_contact(c, "b:7300");
     node_open(c);
     WORLD_UNTIL(&w, node_knows(b, c));
-    world_run(&w, (60 + 300 + 2) * SECOND);
+    world_run(&w, (60 + 300 + 30) * SECOND);
     assert_true(node_sees(b, c, PEER_DOWN));
     assert_true(node_logged(b, "reason=cert_expired") > 0);
     assert_true(node_logged(c, "reason=cert_expired by=peer") > 0);
@@ -189,14 +189,14 @@ static void a_paused_peer_is_suspect_then_cut_and_comes_back(void **state)
     WORLD_UNTIL(&w, b->served_count == 1);
     sim_host_pause(w.sim, "b");
     world_run(&w, 1700 * MS);
-    assert_true(node_sees(a, b, PEER_SUSPECT));
+    assert_true(node_peer(a, b)->is_late);
     assert_false(mesh_peer_is_usable(node_peer(a, b)));
     assert_int_equal(call.closes, 0);
     world_run(&w, 2100 * MS);
-    assert_true(node_sees(a, b, PEER_DOWN));
     assert_int_equal(call.closes, 1);
     assert_int_equal(call.reason, ERR_LINK_LOST);
     world_run(&w, 20 * SECOND);
+    assert_true(node_sees(a, b, PEER_DOWN));
     sim_host_resume(w.sim, "b");
     WORLD_UNTIL(&w, node_knows(a, b) && node_knows(b, a));
     assert_true(list_is_empty(&b->served));
@@ -205,13 +205,14 @@ static void a_paused_peer_is_suspect_then_cut_and_comes_back(void **state)
 static void a_short_pause_is_only_a_suspicion(void **state)
 {
     world_link(&w);
+    world_run(&w, 5 * SECOND);
     sim_host_pause(w.sim, "b");
-    world_run(&w, 2000 * MS);
-    assert_true(node_sees(a, b, PEER_SUSPECT));
+    WORLD_UNTIL(&w, node_sees(a, b, PEER_SUSPECT));
     sim_host_resume(w.sim, "b");
     world_run(&w, SECOND);
-    assert_true(node_sees(a, b, PEER_ALIVE));
+    assert_true(node_knows(a, b));
     assert_int_equal(node_counts(a).links_up, 1);
+    assert_int_equal(node_logged(a, "peer_down"), 0);
 }
 
 static void nodes_that_were_paused_themselves_do_not_blame_each_other(void **state)
@@ -226,7 +227,7 @@ static void nodes_that_were_paused_themselves_do_not_blame_each_other(void **sta
     world_run(&w, 5 * SECOND);
     assert_true(node_sees(a, b, PEER_ALIVE) && node_sees(b, a, PEER_ALIVE));
     assert_int_equal(node_counts(a).links_up, 1);
-    assert_int_equal(node_logged(a, "to=suspect"), 0);
+    assert_int_equal(node_logged(a, "peer_suspect"), 0);
 }
 
 static void a_silence_that_began_before_our_own_pause_is_waited_for_again(void **state)
@@ -256,7 +257,7 @@ static void a_pong_behind_a_long_queue_is_late_but_no_death(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(call_start(&calls[i], node_peer(a, b), "/pour", 0), ERR_OK);
     world_run(&w, 8 * SECOND);
-    assert_true(node_sees(a, b, PEER_SUSPECT));
+    assert_true(node_peer(a, b)->is_late);
     for (size_t i = 0; i < 4; i++) {
         WORLD_UNTIL(&w, calls[i].closes);
         assert_int_equal(calls[i].got, 200000);
@@ -264,16 +265,7 @@ static void a_pong_behind_a_long_queue_is_late_but_no_death(void **state)
     assert_int_equal(node_counts(a).links_up, 1);
 }
 
-static void one_post_of_facts_is_outstanding_at_a_time(void **state)
-{
-    world_link(&w);
-    sim_host_pause(w.sim, "b");
-    world_run(&w, 2900 * MS);
-    assert_int_equal(h2_stream_count(node_peer(a, b)->link->client), 1);
-    sim_host_resume(w.sim, "b");
-}
-
-static void a_killed_peer_is_down_at_once_and_linked_again_after_its_restart(void **state)
+static void a_killed_peer_is_left_alone_at_once_and_linked_again_after_its_restart(void **state)
 {
     struct call call = {.tag = 7};
     struct io_loop *loop;
@@ -283,8 +275,9 @@ static void a_killed_peer_is_down_at_once_and_linked_again_after_its_restart(voi
     WORLD_UNTIL(&w, b->served_count == 1);
     sim_host_crash(w.sim, "b", SIM_CRASH_KILL);
     world_run(&w, 100 * MS);
-    assert_true(node_sees(a, b, PEER_DOWN));
+    assert_false(mesh_peer_is_usable(node_peer(a, b)));
     assert_int_equal(call.reason, ERR_LINK_LOST);
+    WORLD_UNTIL(&w, node_sees(a, b, PEER_DOWN));
     world_stop(&w, 1);
     assert_int_equal(sim_host_create(w.sim, "b", NULL, &loop), ERR_OK);
     node_init(b, loop, 1, 101, "node-b");
@@ -553,8 +546,7 @@ int main(void)
         TEST(nodes_that_were_paused_themselves_do_not_blame_each_other),
         TEST(a_silence_that_began_before_our_own_pause_is_waited_for_again),
         TEST(a_pong_behind_a_long_queue_is_late_but_no_death),
-        TEST(one_post_of_facts_is_outstanding_at_a_time),
-        TEST(a_killed_peer_is_down_at_once_and_linked_again_after_its_restart),
+        TEST(a_killed_peer_is_left_alone_at_once_and_linked_again_after_its_restart),
         TEST(a_restarted_peer_that_dials_ends_the_link_to_its_dead_process),
         TEST(the_dead_process_s_link_ends_even_if_it_was_the_one_to_keep),
         TEST(a_contact_linked_from_the_other_side_is_dialled_when_that_link_is_lost),

@@ -110,13 +110,13 @@ static int setup(void **state)
                             .version = TEXT("0.1.0"),
                             .mesh_addr = TEXT("127.0.0.1:7300"),
                             .http_addr = TEXT("127.0.0.1:7380"),
-                            .boot_ms = 1700,
+                            .boot_ms = 1,
                             .load = {1, 0, 4},
                             .backends = self_backends,
                             .backend_count = 1};
     w.peer = (struct facts){.name = TEXT("lies"),
                             .version = TEXT("0.1.0"),
-                            .boot_ms = 1800,
+                            .boot_ms = 1,
                             .load = {3, 2, 8},
                             .backends = peer_backends,
                             .backend_count = 3};
@@ -125,6 +125,7 @@ static int setup(void **state)
     set_text(w.mesh.peers[0].region, "us");
     w.mesh.peers[0].tier = TIER_CLOUD;
     w.mesh.peers[0].state = PEER_ALIVE;
+    w.mesh.peers[0].incarnation = 1800;
     w.mesh.peers[0].rtt_us = 1234;
     w.mesh.peers[0].facts = &w.peer;
     w.mesh.peers[0].facts_ms = 9500;
@@ -140,6 +141,7 @@ static int setup(void **state)
                                  .state = "ready",
                                  .now_ms = 10000,
                                  .started_ms = 4500,
+                                 .incarnation = 1700,
                                  .inflight = 3};
     buf_init(&w.out, sizeof(w.text) - 1);
     *state = &w;

@@ -104,13 +104,13 @@ static void many_candidates_all_get_in(void **state)
     struct lane_world *w = *state;
     for (int i = 0; i < CONFIG_BACKENDS_MAX; i++)
         lane_add_backend(w, "m");
-    for (int i = 0; i < MESH_PEERS_MAX; i++)
+    for (int i = 0; i < LANE_PEERS_MAX; i++)
         lane_add_peer(w, "m");
     const struct candidate_set *set = find(w, "m");
-    assert_int_equal(set->count, CONFIG_BACKENDS_MAX + MESH_PEERS_MAX);
+    assert_int_equal(set->count, CONFIG_BACKENDS_MAX + LANE_PEERS_MAX);
     for (size_t i = 0; i < CONFIG_BACKENDS_MAX; i++)
         assert_ptr_equal(set->items[i].backend, &w->backends[i]);
-    for (size_t i = 0; i < MESH_PEERS_MAX; i++)
+    for (size_t i = 0; i < LANE_PEERS_MAX; i++)
         assert_ptr_equal(set->items[CONFIG_BACKENDS_MAX + i].peer, &w->slots[i].peer);
 }
 
@@ -119,10 +119,10 @@ static void endless_models_are_bounded(void **state)
 {
     struct lane_world *w = *state;
     enum { EACH = 256 };
-    struct facts_model *models = calloc((size_t)MESH_PEERS_MAX * EACH, sizeof *models);
-    char(*names)[16] = calloc((size_t)MESH_PEERS_MAX * EACH, sizeof *names);
+    struct facts_model *models = calloc((size_t)LANE_PEERS_MAX * EACH, sizeof *models);
+    char(*names)[16] = calloc((size_t)LANE_PEERS_MAX * EACH, sizeof *names);
     lane_add_backend(w, "m");
-    for (size_t i = 0; i < MESH_PEERS_MAX; i++) {
+    for (size_t i = 0; i < LANE_PEERS_MAX; i++) {
         lane_add_peer(w, "x");
         for (size_t k = i * EACH; k < (i + 1) * EACH; k++) {
             snprintf(names[k], sizeof names[k], "model-%zu", k);

@@ -135,7 +135,7 @@ static void equals_share_the_work(void **state)
         struct lane_world *w = *state;
         while (w->mesh.peer_count < sizes[s])
             lane_add_peer(w, "m");
-        unsigned counts[MESH_PEERS_MAX] = {0};
+        unsigned counts[LANE_PEERS_MAX] = {0};
         for (unsigned i = 0; i < ROUNDS; i++) {
             struct peer_slot *slot = peer_slot_of(choice_of(w).candidate.peer);
             counts[slot - w->slots]++;
@@ -349,7 +349,7 @@ static void whoever_answered_no_is_not_asked_again(void **state)
 static void the_cost_does_not_grow_with_the_candidates(void **state)
 {
     struct lane_world *w = *state;
-    while (w->mesh.peer_count < MESH_PEERS_MAX) {
+    while (w->mesh.peer_count < LANE_PEERS_MAX) {
         lane_add_peer(w, "m");
         if (w->mesh.peer_count < 8)
             continue;
@@ -361,7 +361,7 @@ static void the_cost_does_not_grow_with_the_candidates(void **state)
             assert_in_range(n, 2, 6);
         }
     }
-    assert_int_equal(w->lane.candidates.rebuilds, MESH_PEERS_MAX - 7);
+    assert_int_equal(w->lane.candidates.rebuilds, LANE_PEERS_MAX - 7);
 }
 
 static void the_same_seed_chooses_the_same(void **state)
@@ -384,7 +384,7 @@ static void the_same_seed_chooses_the_same(void **state)
 static void a_few_usable_ones_among_many_are_found(void **state)
 {
     struct lane_world *w = *state;
-    unsigned counts[MESH_PEERS_MAX] = {0};
+    unsigned counts[LANE_PEERS_MAX] = {0};
     for (int i = 0; i < 200; i++)
         lane_add_peer(w, "m")->draining = i % 50 != 0;
     for (unsigned i = 0; i < ROUNDS; i++)

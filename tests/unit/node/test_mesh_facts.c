@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "node/mesh/facts.h"
+#include "tests/support/trust_fixture.h"
 
 struct sample {
     struct facts_model models[3];
@@ -61,47 +62,97 @@ static void assert_text(struct bytes got, struct bytes want)
     assert_memory_equal(got.data, want.data, want.size);
 }
 
-/* Encodes, decodes, checks the error, and leaves the result in the arena. */
-static enum err round_trip(const struct facts *f, struct arena *arena, struct facts *ret_facts)
+static struct facts_node node_of(const struct sample *s)
+{
+    const struct facts *f = &s->facts;
+    return (struct facts_node){.name = f->name,
+                               .region = f->region,
+                               .zone = f->zone,
+                               .tier = f->tier,
+                               .version = f->version,
+                               .mesh_addr = f->mesh_addr,
+                               .http_addr = f->http_addr,
+                               .boot_ms = f->boot_ms,
+                               .chain = BYTES("a chain"),
+                               .via = {{{1}}, {{2}}, {{3}}},
+                               .via_count = 3};
+}
+
+/* Encodes and decodes, and leaves the result in the arena. */
+static enum err pass_node(const struct facts_node *n, struct arena *arena,
+                          struct facts_node *ret_node)
 {
     struct buf wire;
     buf_init(&wire, FACTS_WIRE_MAX);
-    enum err e = facts_encode(f, &wire);
+    enum err e = facts_node_encode(n, &wire);
     if (e == ERR_OK)
-        e = facts_decode(buf_bytes(&wire), arena, ret_facts);
+        e = facts_node_decode(buf_bytes(&wire), arena, ret_node);
     buf_fini(&wire); /* nothing may be borrowed from it */
     return e;
 }
 
-static void everything_arrives_as_it_was_said(void **state)
+static enum err pass_inventory(const struct facts *f, struct arena *arena,
+                               struct facts_inventory *ret_inventory)
+{
+    struct buf wire;
+    buf_init(&wire, FACTS_WIRE_MAX);
+    enum err e = facts_inventory_encode(f, &wire);
+    if (e == ERR_OK)
+        e = facts_inventory_decode(buf_bytes(&wire), arena, ret_inventory);
+    buf_fini(&wire);
+    return e;
+}
+
+static enum err pass_report(const struct facts *f, struct facts_report *ret_report)
+{
+    struct buf wire;
+    buf_init(&wire, FACTS_WIRE_MAX);
+    enum err e = facts_report_encode(f, &wire);
+    if (e == ERR_OK)
+        e = facts_report_decode(buf_bytes(&wire), ret_report);
+    buf_fini(&wire);
+    return e;
+}
+
+static void who_it_is_arrives_as_it_was_said(void **state)
 {
     struct sample s;
     struct arena arena;
-    struct facts f;
+    struct facts_node got;
+    init(&s);
+    struct facts_node said = node_of(&s);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(pass_node(&said, &arena, &got), ERR_OK);
+    assert_text(got.name, said.name);
+    assert_text(got.region, said.region);
+    assert_text(got.zone, said.zone);
+    assert_text(got.version, said.version);
+    assert_text(got.mesh_addr, said.mesh_addr);
+    assert_text(got.http_addr, said.http_addr);
+    assert_text(got.chain, said.chain);
+    assert_int_equal(got.tier, TIER_EDGE);
+    assert_int_equal(got.boot_ms, said.boot_ms);
+    assert_int_equal(got.via_count, 3);
+    assert_memory_equal(got.via, said.via, sizeof(got.via));
+    arena_fini(&arena);
+}
+
+static void what_it_serves_arrives_as_it_was_said(void **state)
+{
+    struct sample s;
+    struct arena arena;
+    struct facts_inventory got;
     init(&s);
     arena_init(&arena, 1 << 20);
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
-    assert_text(f.name, s.facts.name);
-    assert_text(f.region, s.facts.region);
-    assert_text(f.zone, s.facts.zone);
-    assert_text(f.version, s.facts.version);
-    assert_text(f.mesh_addr, s.facts.mesh_addr);
-    assert_text(f.http_addr, s.facts.http_addr);
-    assert_int_equal(f.tier, TIER_EDGE);
-    assert_int_equal(f.boot_ms, s.facts.boot_ms);
-    assert_int_equal(f.epoch, 7);
-    assert_true(f.draining);
-    assert_memory_equal(&f.load, &s.facts.load, sizeof(f.load));
-    assert_int_equal(f.backend_count, 2);
-    assert_text(f.backends[0].name, BYTES("llama"));
-    assert_text(f.backends[0].kind, BYTES("llamacpp"));
-    assert_int_equal(f.backends[0].state, FACTS_BACKEND_UP);
-    assert_int_equal(f.backends[0].inflight, 3);
-    assert_int_equal(f.backends[0].queued, 2);
-    assert_int_equal(f.backends[0].concurrency, 4);
-    assert_int_equal(f.backends[0].model_count, 2);
-    assert_int_equal(f.backends[1].state, FACTS_BACKEND_DOWN);
-    const struct facts_model *m = f.backends[0].models;
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_OK);
+    assert_int_equal(got.backend_count, 2);
+    assert_text(got.backends[0].name, BYTES("llama"));
+    assert_text(got.backends[0].kind, BYTES("llamacpp"));
+    assert_int_equal(got.backends[0].state, FACTS_BACKEND_UP);
+    assert_int_equal(got.backends[0].concurrency, 4);
+    assert_int_equal(got.backends[0].model_count, 2);
+    assert_int_equal(got.backends[1].state, FACTS_BACKEND_DOWN);
+    const struct facts_model *m = got.backends[0].models;
     assert_text(m[0].owned_by, BYTES("lab"));
     assert_int_equal(m[0].created, 1700000000);
     assert_true(m[0].loaded);
@@ -110,48 +161,88 @@ static void everything_arrives_as_it_was_said(void **state)
     arena_fini(&arena);
 }
 
+static void how_busy_it_is_arrives_as_it_was_said(void **state)
+{
+    struct sample s;
+    struct facts_report got;
+    init(&s);
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_memory_equal(&got.load, &s.facts.load, sizeof(got.load));
+    assert_int_equal(got.epoch, 7);
+    assert_true(got.draining);
+    assert_int_equal(got.backend_count, 2);
+    assert_int_equal(got.backends[0].inflight, 3);
+    assert_int_equal(got.backends[0].queued, 2);
+    assert_int_equal(got.backends[1].inflight, 0);
+}
+
+/* Else every change of the load would have to carry the inventory. */
+static void the_inventory_says_nothing_of_the_load(void **state)
+{
+    struct sample s;
+    struct buf idle, busy;
+    init(&s);
+    buf_init(&idle, FACTS_WIRE_MAX);
+    buf_init(&busy, FACTS_WIRE_MAX);
+    assert_int_equal(facts_inventory_encode(&s.facts, &idle), ERR_OK);
+    s.backends[0].inflight = 77;
+    s.facts.load.inflight = 77;
+    assert_int_equal(facts_inventory_encode(&s.facts, &busy), ERR_OK);
+    assert_true(bytes_equal(buf_bytes(&idle), buf_bytes(&busy)));
+    buf_fini(&idle);
+    buf_fini(&busy);
+}
+
 static void what_is_not_known_stays_not_known_and_is_not_zero(void **state)
 {
     struct sample s;
     struct arena arena;
-    struct facts f;
+    struct facts_inventory got;
     init(&s);
     arena_init(&arena, 1 << 20);
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
-    assert_int_equal(f.backends[0].models[1].context, -1);
-    assert_int_equal(f.backends[0].models[1].slots, -1);
-    assert_int_equal(f.backends[1].models[0].context, 0);
-    assert_int_equal(f.backends[1].models[0].slots, 0);
-    assert_int_equal(f.backends[0].models[1].version.size, 0);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_OK);
+    assert_int_equal(got.backends[0].models[1].context, -1);
+    assert_int_equal(got.backends[0].models[1].slots, -1);
+    assert_int_equal(got.backends[1].models[0].context, 0);
+    assert_int_equal(got.backends[1].models[0].slots, 0);
+    assert_int_equal(got.backends[0].models[1].version.size, 0);
     arena_fini(&arena);
-}
-
-static void the_same_facts_are_the_same_bytes(void **state)
-{
-    struct sample s;
-    struct buf a, b;
-    init(&s);
-    buf_init(&a, FACTS_WIRE_MAX);
-    buf_init(&b, FACTS_WIRE_MAX);
-    assert_int_equal(facts_encode(&s.facts, &a), ERR_OK);
-    assert_int_equal(facts_encode(&s.facts, &b), ERR_OK);
-    assert_true(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
-    buf_fini(&a);
-    buf_fini(&b);
 }
 
 static void a_node_without_backends_has_facts_too(void **state)
 {
     struct sample s;
     struct arena arena;
-    struct facts f;
+    struct facts_inventory inventory;
+    struct facts_report report;
     init(&s);
     arena_init(&arena, 1 << 20);
     s.facts.backend_count = 0;
     s.facts.backends = NULL;
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
-    assert_int_equal(f.backend_count, 0);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &inventory), ERR_OK);
+    assert_int_equal(inventory.backend_count, 0);
+    assert_int_equal(pass_report(&s.facts, &report), ERR_OK);
+    assert_int_equal(report.backend_count, 0);
     arena_fini(&arena);
+}
+
+/* So that it fits a datagram with room to spare. */
+static void who_it_is_stays_below_a_thousand_bytes(void **state)
+{
+    struct fixture f;
+    struct identity identity;
+    struct sample s;
+    struct buf wire;
+    assert_int_equal(crypto_init(), ERR_OK);
+    fixture_init(&f, 1);
+    fixture_identity(&f, 50, "frankfurt-rack-17", TIER_REGIONAL, "eu-central-1", &identity);
+    init(&s);
+    struct facts_node n = node_of(&s);
+    n.chain = bytes_of(identity.chain, identity.chain_size);
+    buf_init(&wire, FACTS_WIRE_MAX);
+    assert_int_equal(facts_node_encode(&n, &wire), ERR_OK);
+    assert_true(wire.size < 1000);
+    buf_fini(&wire);
 }
 
 static void more_than_the_limits_is_not_said(void **state)
@@ -161,7 +252,8 @@ static void more_than_the_limits_is_not_said(void **state)
     static const uint8_t name[FACTS_MODEL_NAME_MAX + 1] = {'x'};
     struct sample s;
     struct arena arena;
-    struct facts f;
+    struct facts_inventory got;
+    struct facts_report report;
     arena_init(&arena, 1 << 20);
     for (size_t i = 0; i < FACTS_BACKENDS_MAX + 1; i++)
         many[i] = (struct facts_backend){.name = BYTES("b"), .kind = BYTES("auto")};
@@ -170,18 +262,20 @@ static void more_than_the_limits_is_not_said(void **state)
     init(&s);
     s.facts.backends = many;
     s.facts.backend_count = FACTS_BACKENDS_MAX;
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_OK);
+    assert_int_equal(pass_report(&s.facts, &report), ERR_OK);
     s.facts.backend_count++;
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_LIMIT);
+    assert_int_equal(pass_report(&s.facts, &report), ERR_LIMIT);
     init(&s);
     s.backends[0].models = models;
     s.backends[0].model_count = FACTS_MODELS_MAX - 1;
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_OK);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_OK);
     s.backends[0].model_count = FACTS_MODELS_MAX;
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_LIMIT);
     init(&s);
     s.models[0].name = bytes_of(name, sizeof(name));
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_LIMIT);
     arena_fini(&arena);
 }
 
@@ -191,7 +285,7 @@ static void facts_that_would_not_fit_the_wire_are_not_said(void **state)
     static const uint8_t name[FACTS_MODEL_NAME_MAX] = {'x'};
     struct sample s;
     struct arena arena;
-    struct facts f;
+    struct facts_inventory got;
     struct bytes text = bytes_of(name, sizeof(name));
     arena_init(&arena, 1 << 20);
     init(&s);
@@ -200,11 +294,10 @@ static void facts_that_would_not_fit_the_wire_are_not_said(void **state)
     s.facts.backend_count = 1;
     s.backends[0].models = models;
     s.backends[0].model_count = FACTS_MODELS_MAX;
-    assert_int_equal(round_trip(&s.facts, &arena, &f), ERR_LIMIT);
+    assert_int_equal(pass_inventory(&s.facts, &arena, &got), ERR_LIMIT);
     arena_fini(&arena);
 }
 
-/* Two backends with all the models that there may be, of any sizes: the first come whole. */
 static void what_does_not_fit_is_cut_and_the_rest_is_said(void **state)
 {
     static struct facts_model models[FACTS_MODELS_MAX];
@@ -213,7 +306,8 @@ static void what_does_not_fit_is_cut_and_the_rest_is_said(void **state)
         struct facts_backend backends[FACTS_BACKENDS_MAX];
         struct sample s;
         struct arena arena;
-        struct facts cut, f;
+        struct facts cut;
+        struct facts_inventory f;
         struct bytes text = bytes_of(name, size);
         init(&s);
         for (size_t i = 0; i < FACTS_MODELS_MAX; i++)
@@ -230,7 +324,7 @@ static void what_does_not_fit_is_cut_and_the_rest_is_said(void **state)
         }
         facts_cut(&s.facts, backends, &cut);
         arena_init(&arena, 1 << 20);
-        assert_int_equal(round_trip(&cut, &arena, &f), ERR_OK);
+        assert_int_equal(pass_inventory(&cut, &arena, &f), ERR_OK);
         size_t most = (FACTS_WIRE_MAX - 2048) / (3 * size + 48);
         assert_true(f.backends[0].model_count + f.backends[1].model_count >=
                     (most < FACTS_MODELS_MAX ? most : FACTS_MODELS_MAX));
@@ -257,7 +351,7 @@ static void what_fits_is_not_cut(void **state)
 }
 
 /* Field numbers and wire types as in wire.proto. */
-static void misshapen_facts_are_not_believed(void **state)
+static void misshapen_nodes_are_not_believed(void **state)
 {
     static const struct {
         const char *wire;
@@ -276,37 +370,91 @@ static void misshapen_facts_are_not_believed(void **state)
          5}, /* tier 4 */
         {"\x0a\x01"
          "a"
-         "\x62\x00",
-         5}, /* a backend without a name */
+         "\x52\x01"
+         "x",
+         6}, /* an id of one byte */
         {"\x0a\x01"
          "a"
-         "\x62\x05\x0a\x01"
-         "b"
-         "\x18\x04",
-         10}, /* backend state 4 */
+         "\x52\x00\x52\x00\x52\x00\x52\x00",
+         11}, /* four of them */
         {"\xff\xff\xff\xff\xff\xff", 6},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct arena arena;
-        struct facts f;
+        struct facts_node n;
         arena_init(&arena, 1 << 20);
-        assert_int_equal(facts_decode(bytes_of(rows[i].wire, rows[i].size), &arena, &f),
+        assert_int_equal(facts_node_decode(bytes_of(rows[i].wire, rows[i].size), &arena, &n),
                          ERR_INVALID);
         arena_fini(&arena);
     }
+}
+
+static void misshapen_inventories_are_not_believed(void **state)
+{
+    static const struct {
+        const char *wire;
+        size_t size;
+    } rows[] = {
+        {"\x0a\x00", 2}, /* a backend without a name */
+        {"\x0a\x05\x0a\x01"
+         "b"
+         "\x18\x04",
+         7}, /* backend state 4 */
+        {"\x0a\x05\x0a\x01"
+         "b"
+         "\x2a\x00",
+         7}, /* a model without a name */
+        {"\xff\xff\xff\xff\xff\xff", 6},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena arena;
+        struct facts_inventory inventory;
+        arena_init(&arena, 1 << 20);
+        assert_int_equal(
+            facts_inventory_decode(bytes_of(rows[i].wire, rows[i].size), &arena, &inventory),
+            ERR_INVALID);
+        arena_fini(&arena);
+    }
+}
+
+static void misshapen_reports_are_not_believed(void **state)
+{
+    static uint8_t many[2 * (3 + FACTS_BACKENDS_MAX + 1)];
+    struct facts_report r;
+    assert_int_equal(facts_report_decode(BYTES("\x32\x01\x01"), &r), ERR_INVALID); /* no queues */
+    assert_int_equal(facts_report_decode(BYTES("\x32\x05\x01"), &r), ERR_INVALID);
+    many[0] = 0x32;
+    many[1] = FACTS_BACKENDS_MAX + 1;
+    many[2 + many[1]] = 0x3a;
+    many[3 + many[1]] = FACTS_BACKENDS_MAX + 1;
+    size_t size = 2 * (2 + (size_t)many[1]);
+    assert_int_equal(facts_report_decode(bytes_of(many, size), &r), ERR_INVALID);
+}
+
+/* A node that refutes before it had anything to say. */
+static void an_empty_report_is_one_of_zeros(void **state)
+{
+    struct facts_report r;
+    assert_int_equal(facts_report_decode(bytes_of(NULL, 0), &r), ERR_OK);
+    assert_int_equal(r.load.inflight + r.load.queued + r.load.capacity, 0);
+    assert_false(r.draining);
+    assert_int_equal(r.backend_count, 0);
 }
 
 static void a_flood_of_empty_elements_is_refused_within_bounds(void **state)
 {
     static uint8_t wire[FACTS_WIRE_MAX];
     struct arena arena;
-    struct facts f;
-    for (size_t i = 0; i < sizeof(wire); i += 2) {
-        wire[i] = 0x62; /* an empty backend */
-        wire[i + 1] = 0;
-    }
+    struct facts_inventory inventory;
+    struct facts_node n;
     arena_init(&arena, 1 << 20);
-    assert_int_equal(facts_decode(bytes_of(wire, sizeof(wire)), &arena, &f), ERR_INVALID);
+    for (size_t i = 0; i < sizeof(wire); i += 2)
+        wire[i] = 0x0a; /* an empty backend */
+    assert_int_equal(facts_inventory_decode(bytes_of(wire, sizeof(wire)), &arena, &inventory),
+                     ERR_INVALID);
+    for (size_t i = 0; i < sizeof(wire); i += 2)
+        wire[i] = 0x52; /* an empty id */
+    assert_int_equal(facts_node_decode(bytes_of(wire, sizeof(wire)), &arena, &n), ERR_INVALID);
     arena_fini(&arena);
 }
 
@@ -347,15 +495,21 @@ static void states_have_the_names_of_the_contract(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_arrives_as_it_was_said),
+        cmocka_unit_test(who_it_is_arrives_as_it_was_said),
+        cmocka_unit_test(what_it_serves_arrives_as_it_was_said),
+        cmocka_unit_test(how_busy_it_is_arrives_as_it_was_said),
+        cmocka_unit_test(the_inventory_says_nothing_of_the_load),
         cmocka_unit_test(what_is_not_known_stays_not_known_and_is_not_zero),
-        cmocka_unit_test(the_same_facts_are_the_same_bytes),
         cmocka_unit_test(a_node_without_backends_has_facts_too),
+        cmocka_unit_test(who_it_is_stays_below_a_thousand_bytes),
         cmocka_unit_test(more_than_the_limits_is_not_said),
         cmocka_unit_test(facts_that_would_not_fit_the_wire_are_not_said),
         cmocka_unit_test(what_does_not_fit_is_cut_and_the_rest_is_said),
         cmocka_unit_test(what_fits_is_not_cut),
-        cmocka_unit_test(misshapen_facts_are_not_believed),
+        cmocka_unit_test(misshapen_nodes_are_not_believed),
+        cmocka_unit_test(misshapen_inventories_are_not_believed),
+        cmocka_unit_test(misshapen_reports_are_not_believed),
+        cmocka_unit_test(an_empty_report_is_one_of_zeros),
         cmocka_unit_test(a_flood_of_empty_elements_is_refused_within_bounds),
         cmocka_unit_test(load_as_text_comes_back),
         cmocka_unit_test(text_that_is_no_load_is_refused),

@@ -1,5 +1,6 @@
 /* Two meshes over real sockets on the loopback, in one loop: what the simulated tests show, once
  * more for real. */
+#include "node/mesh/core.h"
 #include "tests/unit/node/mesh_fixture.h"
 
 #include <dirent.h>
@@ -149,6 +150,39 @@ static void a_port_that_is_taken_is_an_error_and_leaves_nothing(void **state)
     buf_fini(&c.log_text);
 }
 
+static void datagrams_come_on_the_number_of_the_listener(void **state)
+{
+    struct io_addr tcp, udp;
+    mesh_listen_addr(b.mesh, &tcp);
+    io_datagram_addr(b.mesh->gossip.socket, &udp);
+    assert_int_equal(tcp.port, udp.port);
+}
+
+static void a_port_that_is_taken_for_udp_is_an_error_and_leaves_nothing(void **state)
+{
+    struct node c;
+    struct io_addr addr;
+    struct io_datagram *taken;
+    assert_int_equal(io_addr_parse(BYTES("127.0.0.1:0"), &addr), ERR_OK);
+    assert_int_equal(io_datagram_open(loop, &addr, NULL, NULL, &taken), ERR_OK);
+    node_init(&c, loop, 1, 121, "node-c");
+    io_datagram_addr(taken, &c.cfg.listen);
+    assert_int_equal(mesh_open(&c.cfg, &node_ops, &c, &c.mesh), ERR_ADDRESS_IN_USE);
+    io_datagram_close(taken);
+    buf_fini(&c.log_text);
+}
+
+static void gossip_measures_the_way_and_hears_of_the_end(void **state)
+{
+    struct gossip_counts counts;
+    link_up_both();
+    RUN_UNTIL((mesh_gossip_counts(a.mesh, &counts), counts.datagrams_in >= 3));
+    assert_int_equal(counts.datagrams_refused, 0);
+    node_stop(&b);
+    RUN_UNTIL(node_sees(&a, &b, PEER_DOWN));
+    node_open(&b);
+}
+
 static void a_contact_that_is_no_address_is_an_error(void **state)
 {
     struct node c;
@@ -196,6 +230,9 @@ int main(void)
         TEST(a_slow_reader_holds_its_sender_within_the_window),
         TEST(the_round_trip_is_measured),
         TEST(a_port_that_is_taken_is_an_error_and_leaves_nothing),
+        TEST(datagrams_come_on_the_number_of_the_listener),
+        TEST(a_port_that_is_taken_for_udp_is_an_error_and_leaves_nothing),
+        TEST(gossip_measures_the_way_and_hears_of_the_end),
         TEST(a_contact_that_is_no_address_is_an_error),
         TEST(a_peer_that_goes_away_is_dialled_again),
         TEST(a_drained_node_has_left),

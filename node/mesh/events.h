@@ -1,0 +1,66 @@
+/* What happened to the members, newest last: the last EVENTS_KEPT of them, numbered since the start
+ * of this process, and readers who follow. A reader keeps a number and nothing else, so that a slow
+ * one costs no memory: it learns that it missed some. Filled by whoever obeys gossip's effects, read
+ * by node/ingress/events.c for `grapevine events`. */
+#ifndef NODE_MESH_EVENTS_H
+#define NODE_MESH_EVENTS_H
+
+#include "base/list.h"
+#include "gossip/gossip.h"
+
+#define EVENTS_KEPT 256
+#define EVENTS_CONFLICT_MS 10000 /* one that goes on is told as seldom */
+
+enum event_kind {
+    EVENT_JOINED,
+    EVENT_SUSPECT,
+    EVENT_DOWN,
+    EVENT_BACK,
+    EVENT_LEFT,
+    EVENT_FORGOTTEN,
+    EVENT_CONFLICT, /* another process speaks under this node's key */
+};
+const char *event_kind_name(enum event_kind kind); /* "joined" "suspect" ... */
+
+struct event {
+    uint64_t time_ms; /* wall clock */
+    enum event_kind kind;
+    char node[GOSSIP_NAME_MAX + 1];
+    struct id id;
+    uint64_t incarnation;
+    enum err reason; /* OK: the node said so itself */
+    char accusers[GOSSIP_ACCUSERS][GOSSIP_NAME_MAX + 1];
+    size_t accuser_count;
+};
+
+struct events {
+    struct event kept[EVENTS_KEPT];
+    uint64_t count; /* since the start */
+    struct list readers;
+};
+
+struct events_reader {
+    struct list node;
+    uint64_t next; /* number of the one to be read next */
+    /* There is one more. May unsubscribe this reader, and no other. */
+    void (*on_event)(struct events_reader *reader);
+};
+
+void events_init(struct events *ev);
+void events_add(struct events *ev, const struct event *e);
+/* A change among the members; false: it is none that is told (nothing is added). `names` are the
+ * accusers', accuser_count of them. */
+bool events_add_change(struct events *ev, uint64_t wall_ms, const struct gossip_change *c,
+                       const char *const names[]);
+void events_add_conflict(struct events *ev, uint64_t wall_ms, const struct id *id,
+                         const char *name);
+
+/* Begins with the `last` newest ones that are kept. */
+void events_subscribe(struct events *ev, struct events_reader *reader, size_t last);
+void events_unsubscribe(struct events_reader *reader); /* harmless on one that is not subscribed */
+/* The next one, NULL: it has had them all. *ret_missed is how many were gone before it came. The
+ * pointer holds until the next event is added. */
+const struct event *events_read(const struct events *ev, struct events_reader *reader,
+                                uint64_t *ret_missed);
+
+#endif

@@ -1,0 +1,118 @@
+/* Our own facts. NODE and INVENTORY are published when their bytes change; of the load the core
+ * knows best when it is worth a record, only sharp changes are told to be so. */
+#include "node/mesh/publish.h"
+
+#include "node/mesh/core.h"
+
+static bool is_published(const struct mesh *m, enum gossip_kind kind, struct bytes payload)
+{
+    const struct gossip_member *self = gossip_driver_member(m, &m->cfg.identity->node);
+    const struct gossip_record *r = &self->records[kind];
+    return r->version != 0 && bytes_equal(r->payload, payload);
+}
+
+static void say(struct mesh *m, enum gossip_kind kind, enum err e, bool is_urgent)
+{
+    struct bytes payload = buf_bytes(&m->publish.payload);
+    if (e != ERR_OK)
+        LOG(m->cfg.log, LOG_ERROR, "facts_not_encoded", LOG_UINT("kind", kind), LOG_ERR(e));
+    else if (kind == GOSSIP_LOAD || !is_published(m, kind, payload))
+        gossip_driver_publish(m, kind, payload, is_urgent);
+    buf_clear(&m->publish.payload);
+}
+
+static void say_node(struct mesh *m, const struct facts *f)
+{
+    const struct identity *own = m->cfg.identity;
+    struct facts_node n = {.name = f->name,
+                           .region = f->region,
+                           .zone = f->zone,
+                           .tier = f->tier,
+                           .version = f->version,
+                           .mesh_addr = bytes_from_str(m->advertised),
+                           .http_addr = f->http_addr,
+                           .boot_ms = f->boot_ms,
+                           .chain = bytes_of(own->chain, own->chain_size),
+                           .via_count = m->publish.via_count};
+    memcpy(n.via, m->publish.via, sizeof(n.via));
+    say(m, GOSSIP_NODE, facts_node_encode(&n, &m->publish.payload), false);
+}
+
+static bool is_sharp(const struct publish *p, const struct facts *f)
+{
+    const struct facts_load *was = &p->load, *is = &f->load;
+    bool was_full = was->inflight >= was->capacity, is_full = is->inflight >= is->capacity;
+    return f->draining != p->draining || is->capacity != was->capacity ||
+           (is->queued > 0) != (was->queued > 0) || is_full != was_full;
+}
+
+static void say_load(struct mesh *m, const struct facts *f)
+{
+    struct publish *p = &m->publish;
+    bool is_urgent = is_sharp(p, f);
+    p->load = f->load;
+    p->draining = f->draining;
+    say(m, GOSSIP_LOAD, facts_report_encode(f, &p->payload), is_urgent);
+}
+
+void publish_look(struct mesh *m)
+{
+    struct facts_backend backends[FACTS_BACKENDS_MAX];
+    struct facts f;
+    facts_cut(m->ops->facts(m->owner), backends, &f);
+    say_node(m, &f);
+    say(m, GOSSIP_INVENTORY, facts_inventory_encode(&f, &m->publish.payload), false);
+    say_load(m, &f);
+    m->publish.looked_ms = mesh_now_ms(m);
+}
+
+static void on_timer(struct io_timer *timer)
+{
+    struct mesh *m = LIST_ENTRY(timer, struct mesh, publish.timer);
+    publish_look(m);
+    peer_confirm_all(m);
+    io_timer_start(m->cfg.loop, timer, MESH_FACTS_INTERVAL_MS, on_timer);
+}
+
+void mesh_facts_changed(struct mesh *m)
+{
+    struct io_timer *timer = &m->publish.timer;
+    uint64_t now_ms = mesh_now_ms(m);
+    uint64_t earliest_ms = m->publish.looked_ms + PUBLISH_MIN_MS;
+    uint64_t delay_ms = earliest_ms > now_ms ? earliest_ms - now_ms : 0;
+    if (io_timer_is_running(timer) && timer->deadline_ms > now_ms + delay_ms)
+        io_timer_start(m->cfg.loop, timer, delay_ms, on_timer);
+}
+
+void publish_review_via(struct mesh *m)
+{
+    struct publish *p = &m->publish;
+    struct id via[GOSSIP_VIA_MAX] = {0};
+    size_t count = upkeep_via(m, via);
+    if (count == p->via_count && memcmp(via, p->via, sizeof(via)) == 0)
+        return;
+    memcpy(p->via, via, sizeof(via));
+    p->via_count = count;
+    mesh_facts_changed(m);
+}
+
+void publish_init(struct publish *p)
+{
+    *p = (struct publish){.via_count = 0};
+    buf_init(&p->payload, FACTS_WIRE_MAX);
+}
+
+void publish_fini(struct publish *p)
+{
+    buf_fini(&p->payload);
+}
+
+void publish_start(struct mesh *m)
+{
+    io_timer_start(m->cfg.loop, &m->publish.timer, 0, on_timer);
+}
+
+void publish_stop(struct mesh *m)
+{
+    io_timer_stop(&m->publish.timer);
+}

@@ -1,0 +1,286 @@
+/* What the core does not believe, told by peers that speak its language well: records and
+ * accusations made by hand. Guards that a world of honest nodes would hardly miss. */
+#include "core_world.h"
+
+#include "gossip/wire.h"
+
+#define HOUR_S UINT64_C(3600)
+
+static struct gossip_ref ref_of(const struct id *id)
+{
+    struct gossip_ref ref;
+    memcpy(ref.bytes, id->bytes, sizeof ref.bytes);
+    return ref;
+}
+
+static void put_to_sign(struct buf *b, const char *label, const struct id *owner)
+{
+    struct id mesh = {{7}};
+    assert_int_equal(buf_append(b, bytes_of(label, strlen(label) + 1)), ERR_OK);
+    assert_int_equal(buf_append(b, bytes_of(mesh.bytes, sizeof mesh.bytes)), ERR_OK);
+    assert_int_equal(buf_append(b, bytes_of(owner->bytes, sizeof owner->bytes)), ERR_OK);
+}
+
+/* `from` tells `to` a record of the owner of `key`, signed with `signing_key`. */
+static void tell_record(struct world *w, size_t from, size_t to, const uint8_t *key,
+                        const uint8_t *signing_key, struct gossip_signed said)
+{
+    struct id owner = id_of_public_key(key);
+    uint8_t signature[CRYPTO_SIGNATURE_SIZE];
+    struct buf body, signs, message;
+    buf_init(&body, 4096);
+    buf_init(&signs, 4096);
+    buf_init(&message, 4096);
+    assert_int_equal(gossip_wire_put_signed(&body, &said), ERR_OK);
+    put_to_sign(&signs, "grapevine gossip 1", &owner);
+    assert_int_equal(buf_append(&signs, buf_bytes(&body)), ERR_OK);
+    world_hash(signing_key, buf_bytes(&signs), signature);
+    assert_int_equal(
+        gossip_wire_put_record(&message, ref_of(&owner), 0, 0, buf_bytes(&body), signature),
+        ERR_OK);
+    world_receive(w, from, to, true, buf_bytes(&message));
+    buf_fini(&body);
+    buf_fini(&signs);
+    buf_fini(&message);
+}
+
+/* `from` tells `to` that `accuser` accuses `subject` as `to` knows it. */
+static void tell_accusation(struct world *w, size_t from, size_t to, size_t accuser, size_t subject,
+                            const uint8_t *signing_key)
+{
+    const struct id *whom = &w->nodes[subject].id, *who = &w->nodes[accuser].id;
+    uint64_t incarnation = world_view(w, to, subject)->incarnation;
+    uint8_t signature[CRYPTO_SIGNATURE_SIZE];
+    struct buf signs, message;
+    buf_init(&signs, 256);
+    buf_init(&message, 256);
+    put_to_sign(&signs, "grapevine accusation 1", whom);
+    assert_int_equal(buf_append_u64(&signs, incarnation), ERR_OK);
+    assert_int_equal(buf_append(&signs, bytes_of(who->bytes, sizeof who->bytes)), ERR_OK);
+    world_hash(signing_key, buf_bytes(&signs), signature);
+    assert_int_equal(
+        gossip_wire_put_accusation(&message, ref_of(whom), incarnation, ref_of(who), signature),
+        ERR_OK);
+    world_receive(w, from, to, true, buf_bytes(&message));
+    buf_fini(&signs);
+    buf_fini(&message);
+}
+
+static uint64_t wall_s(const struct world *w)
+{
+    return (WORLD_WALL_MS + w->now_ms) / 1000;
+}
+
+static uint64_t refused(const struct world *w, size_t i, enum err reason)
+{
+    struct gossip_counts counts;
+    gossip_counts(w->nodes[i].g, &counts);
+    return counts.refused[reason];
+}
+
+/* An inventory of node 1, newer than what there is. */
+static struct gossip_signed inventory(const struct world *w, uint64_t version)
+{
+    return (struct gossip_signed){.kind = GOSSIP_INVENTORY,
+                                  .incarnation = world_view(w, 1, 1)->incarnation,
+                                  .version = version,
+                                  .issued_s = wall_s(w),
+                                  .payload = BYTES("models")};
+}
+
+static bool knows_inventory(const struct world *w, uint64_t version)
+{
+    return world_view(w, 0, 1)->records[GOSSIP_INVENTORY].version == version;
+}
+
+/* --- introductions */
+
+/* Node 1 tells node 0 of a third one, which does not run, under a record of that age. */
+static struct world *introduce(uint64_t age_s, uint8_t signing_key)
+{
+    struct world *w = world_meet(2);
+    struct world_node *stranger = &w->nodes[w->count++];
+    uint8_t payload[33] = {77, [32] = 'x'};
+    stranger->key[0] = 77;
+    stranger->id = id_of_public_key(stranger->key);
+    struct gossip_signed said = {.kind = GOSSIP_NODE,
+                                 .incarnation = 17,
+                                 .version = 1,
+                                 .issued_s = wall_s(w) - age_s,
+                                 .payload = bytes_of(payload, sizeof payload)};
+    tell_record(w, 1, 0, stranger->key, (uint8_t[32]){signing_key}, said);
+    return w;
+}
+
+static void a_record_of_yesterday_introduces_its_owner(void **state)
+{
+    struct world *w = introduce(23 * HOUR_S, 77);
+    assert_non_null(world_view(w, 0, 2));
+    world_free(w);
+}
+
+static void a_record_of_the_day_before_introduces_nobody(void **state)
+{
+    struct world *w = introduce(25 * HOUR_S, 77);
+    assert_null(world_view(w, 0, 2));
+    assert_int_equal(refused(w, 0, ERR_REPLAYED), 1);
+    world_free(w);
+}
+
+static void nobody_introduces_another(void **state)
+{
+    struct world *w = introduce(0, 2);
+    assert_null(world_view(w, 0, 2));
+    assert_int_equal(refused(w, 0, ERR_BAD_SIGNATURE), 1);
+    world_free(w);
+}
+
+/* --- records */
+
+static void a_record_from_the_future_is_refused(void **state)
+{
+    struct world *w = world_meet(2);
+    struct gossip_signed soon = inventory(w, 5), later = inventory(w, 6), absurd = inventory(w, 7);
+    soon.issued_s += 4 * 60;
+    later.issued_s += 6 * 60;
+    absurd.incarnation = UINT64_MAX;
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, soon);
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, later);
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, absurd);
+    assert_true(knows_inventory(w, 5));
+    assert_int_equal(refused(w, 0, ERR_CLOCK_SKEW), 2);
+    world_free(w);
+}
+
+static void a_member_keeps_its_key(void **state)
+{
+    struct world *w = world_meet(2);
+    uint8_t payload[33] = {99, [32] = 'x'};
+    struct gossip_signed said = inventory(w, 5);
+    said.kind = GOSSIP_NODE;
+    said.payload = bytes_of(payload, sizeof payload);
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, said);
+    assert_int_equal(world_view(w, 0, 1)->records[GOSSIP_NODE].payload.data[0], 2);
+    assert_int_equal(refused(w, 0, ERR_BAD_SIGNATURE), 1);
+    world_free(w);
+}
+
+static void who_sends_much_that_is_refused_is_not_listened_to_for_a_minute(void **state)
+{
+    struct world *w = world_meet(2);
+    for (uint64_t i = 0; i < 64; i++)
+        tell_record(w, 1, 0, w->nodes[1].key, w->nodes[0].key, inventory(w, 100 + i));
+    assert_int_equal(refused(w, 0, ERR_BAD_SIGNATURE), 64);
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, inventory(w, 5));
+    assert_false(knows_inventory(w, 5));
+    world_run(w, 61000);
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, inventory(w, 6));
+    assert_true(knows_inventory(w, 6));
+    world_free(w);
+}
+
+static uint64_t bytes_out(const struct world *w, size_t i)
+{
+    struct gossip_counts counts;
+    gossip_counts(w->nodes[i].g, &counts);
+    return counts.link_bytes_out;
+}
+
+static void what_two_announce_at_once_is_asked_for_once(void **state)
+{
+    struct world *w = world_meet(3);
+    struct gossip_entry entry = {.ref = ref_of(&w->nodes[1].id),
+                                 .kinds = 1u << GOSSIP_INVENTORY,
+                                 .incarnation = world_view(w, 0, 1)->incarnation};
+    struct buf message;
+    entry.versions[GOSSIP_INVENTORY] = (struct gossip_wire_version){entry.incarnation, 9};
+    buf_init(&message, 256);
+    assert_int_equal(gossip_wire_put_versions(&message, 1), ERR_OK);
+    assert_int_equal(gossip_wire_put_entry(&message, &entry), ERR_OK);
+    uint64_t before = bytes_out(w, 0);
+    world_receive(w, 1, 0, true, buf_bytes(&message));
+    uint64_t between = bytes_out(w, 0);
+    world_receive(w, 2, 0, true, buf_bytes(&message));
+    assert_true(bytes_out(w, 0) - between < between - before);
+    buf_fini(&message);
+    world_free(w);
+}
+
+/* --- accusations */
+
+static void an_accusation_in_anothers_name_is_not_refuted(void **state)
+{
+    struct world *w = world_meet(3);
+    uint64_t before = world_view(w, 0, 0)->incarnation;
+    tell_accusation(w, 1, 0, 2, 0, w->nodes[1].key);
+    assert_int_equal(world_view(w, 0, 0)->incarnation, before);
+    tell_accusation(w, 1, 0, 1, 0, w->nodes[1].key);
+    assert_int_equal(world_view(w, 0, 0)->incarnation, before + 1);
+    world_free(w);
+}
+
+static void who_was_often_wrong_is_not_believed_for_a_while(void **state)
+{
+    struct world *w = world_meet(4);
+    world_run(w, 4000);
+    for (int i = 0; i < 16; i++) {
+        tell_accusation(w, 1, 0, 1, 2, w->nodes[1].key);
+        world_run(w, 300);
+        assert_true(world_sees(w, 0, 2, GOSSIP_ALIVE));
+    }
+    assert_int_equal(w->nodes[0].changes[GOSSIP_SUSPECT], 16);
+    tell_accusation(w, 1, 0, 1, 2, w->nodes[1].key);
+    assert_true(world_sees(w, 0, 2, GOSSIP_ALIVE));
+    assert_int_equal(refused(w, 0, ERR_OVERLOADED), 1);
+    tell_accusation(w, 3, 0, 3, 2, w->nodes[3].key);
+    assert_true(world_sees(w, 0, 2, GOSSIP_SUSPECT));
+    world_free(w);
+}
+
+static void what_a_node_speaks_under_is_persisted(void **state)
+{
+    struct world *w = world_meet(3);
+    assert_true(w->nodes[0].persisted >= world_view(w, 0, 0)->incarnation);
+    for (int i = 0; i < 40; i++) {
+        tell_accusation(w, 1, 0, 1, 0, w->nodes[1].key);
+        world_run(w, 10);
+        assert_true(w->nodes[0].persisted >= world_view(w, 0, 0)->incarnation);
+    }
+    world_free(w);
+}
+
+/* --- our own health */
+
+static void who_hears_nobody_blames_itself_and_slows_down(void **state)
+{
+    struct world *w = world_meet(5);
+    struct gossip_counts before, after;
+    world_run(w, 4000);
+    for (size_t i = 1; i < 5; i++)
+        w->cut[i][0] = true;
+    gossip_counts(w->nodes[0].g, &before);
+    world_run(w, 8000);
+    gossip_counts(w->nodes[0].g, &after);
+    assert_int_equal(before.health, 0);
+    assert_true(after.health >= 6);
+    assert_true(after.probes - before.probes <= 6);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_of_yesterday_introduces_its_owner),
+        cmocka_unit_test(a_record_of_the_day_before_introduces_nobody),
+        cmocka_unit_test(nobody_introduces_another),
+        cmocka_unit_test(a_record_from_the_future_is_refused),
+        cmocka_unit_test(a_member_keeps_its_key),
+        cmocka_unit_test(who_sends_much_that_is_refused_is_not_listened_to_for_a_minute),
+        cmocka_unit_test(what_two_announce_at_once_is_asked_for_once),
+        cmocka_unit_test(an_accusation_in_anothers_name_is_not_refuted),
+        cmocka_unit_test(who_was_often_wrong_is_not_believed_for_a_while),
+        cmocka_unit_test(what_a_node_speaks_under_is_persisted),
+        cmocka_unit_test(who_hears_nobody_blames_itself_and_slows_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
