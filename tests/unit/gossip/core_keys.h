@@ -18,7 +18,7 @@ struct world_node {
     struct gossip *g; /* NULL: not running */
     uint8_t key[32];
     struct id id;
-    char name[16];
+    char name[24];
     uint64_t persisted;
     bool is_paused;
     size_t changes[4]; /* by what others became here */

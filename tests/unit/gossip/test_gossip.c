@@ -125,7 +125,7 @@ static void loads_reach_everybody_and_only_when_they_change(void **state)
 {
     struct world *w = world_meet(9);
     for (int round = 0; round < 20; round++) {
-        char text[16];
+        char text[24];
         snprintf(text, sizeof(text), "load %d", round);
         for (size_t i = 0; i < 9; i++)
             world_publish(w, i, GOSSIP_LOAD, text);
