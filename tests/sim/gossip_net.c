@@ -45,6 +45,7 @@ void swarm_udp_cut(struct swarm *s, size_t a, size_t b, int more)
 {
     s->udp_cuts[pair(s, a, b)] = (uint8_t)(s->udp_cuts[pair(s, a, b)] + more);
     s->udp_cuts[pair(s, b, a)] = (uint8_t)(s->udp_cuts[pair(s, b, a)] + more);
+    s->disturbed_us = s->now_us;
 }
 
 static void put(struct swarm_node *from, size_t to, const struct gossip_addr *addr,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define CONTACT_MINUTE 60     /* seconds */
+#define REMEMBER_AFTER 3      /* dials of contacts in vain: they may all be dead */
 #define RECEIVE_QUEUE_MAX 200 /* datagrams that wait for a paused process, as kernels have it */
 #define SPINS_MAX 20
 
@@ -161,14 +162,17 @@ static bool knows_somebody(const struct swarm_node *n)
 }
 
 /* The contacts must all have met, or the swarm begins as several; others need one of them, while
- * they know nobody. A contact that is not known to live is tried once a minute for ever: two regions
- * whose gateways all died while they were parted have nothing else to find each other by. SIZE_MAX:
- * none is needed. */
+ * they know nobody. A contact that is not known to live is tried once a minute for ever: two
+ * regions whose gateways all died while they were parted have nothing else to find each other by.
+ * SIZE_MAX: none is needed. */
 static size_t choose_contact(struct swarm_node *n)
 {
     size_t count =
         n->swarm->identity_count < SWARM_CONTACTS ? n->swarm->identity_count : SWARM_CONTACTS;
     size_t contact = rng_below(&n->swarm->rng, count);
+    if (n->life > 1 && n->dial_failures >= REMEMBER_AFTER &&
+        !knows_somebody(n)) /* whom it remembers */
+        return rng_below(&n->swarm->rng, n->swarm->identity_count);
     bool is_wanted = n->index < count ? !(n->met & 1u << contact) : !knows_somebody(n);
     const struct gossip_member *m = gossip_find(n->gossip, &n->swarm->identities[contact].id);
     bool is_alive = m && m->state == GOSSIP_ALIVE;
@@ -180,7 +184,7 @@ static void dial_contact(struct swarm_node *n)
 {
     struct swarm *s = n->swarm;
     size_t contact = s->now_us < n->dial_us ? SIZE_MAX : choose_contact(n);
-    if (contact == SIZE_MAX)
+    if (contact == SIZE_MAX || contact == n->index)
         return;
     uint64_t wait_us = SWARM_SECOND << (n->dial_failures < 5 ? n->dial_failures : 5);
     n->dial_failures++;
