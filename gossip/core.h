@@ -36,6 +36,7 @@ struct gossip_row {
     uint64_t rank;        /* in its region: the lowest are gateways */
     bool is_abroad;       /* of another region than ours */
     bool has_spoken;      /* to us, since it is known */
+    uint64_t linked_ms;   /* when it was last heard over a link; 0: never, or that broke */
     uint64_t told_ms;     /* what we hold against it, and */
     uint64_t answered_ms; /* what it holds against us: not in every message */
     uint64_t digest;      /* its share of its bucket's hash */

@@ -160,6 +160,8 @@ static void set_address(struct gossip *g, const struct gossip_event *e)
 static void on_evidence(struct gossip *g, const struct gossip_event *e)
 {
     struct gossip_row *row = gossip_row_find(g, &e->id);
+    if (row)
+        row->linked_ms = 0;
     if (row && row != g->self && row->member.state == GOSSIP_ALIVE)
         gossip_probe_now(g, row);
 }

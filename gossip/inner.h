@@ -56,7 +56,7 @@ void gossip_members_reap(struct gossip *g);
 void gossip_members_free(struct gossip *g);
 /* Brings ring and order up to date. */
 void gossip_ring_refresh(struct gossip *g);
-/* Up to `max` distinct live members at random that can be dialled, without us and without `but`
+/* Up to `max` distinct live members at random that can be told things, without us and without `but`
  * (may be NULL). */
 size_t gossip_members_pick(struct gossip *g, const struct gossip_row *but, size_t max,
                            struct gossip_row **ret_rows);

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define LINK_LASTS_MS 60000 /* without a word over it */
+
 static const struct state_row state_rows[] = {
     [GOSSIP_ALIVE] = {"alive",
                       STATE_BIT(GOSSIP_SUSPECT) | STATE_BIT(GOSSIP_DOWN) | STATE_BIT(GOSSIP_LEFT)},
@@ -292,6 +294,13 @@ void gossip_ring_refresh(struct gossip *g)
     gossip_scope_refresh(g);
 }
 
+/* Who only dials hears us over a link of its own, while that lasts. */
+static bool can_be_told(const struct gossip *g, const struct gossip_row *row)
+{
+    bool is_linked = row->linked_ms && g->now_ms - row->linked_ms < LINK_LASTS_MS;
+    return !row->only_dials || is_linked;
+}
+
 size_t gossip_members_pick(struct gossip *g, const struct gossip_row *but, size_t max,
                            struct gossip_row **ret_rows)
 {
@@ -302,7 +311,7 @@ size_t gossip_members_pick(struct gossip *g, const struct gossip_row *but, size_
     size_t at = start;
     for (size_t tries = 0; tries < g->order_count && count < max; tries++) {
         struct gossip_row *row = g->order[at];
-        bool is_new = row != but && !row->only_dials;
+        bool is_new = row != but && can_be_told(g, row);
         for (size_t i = 0; i < count; i++)
             is_new &= ret_rows[i] != row;
         if (is_new)

@@ -64,6 +64,8 @@ static void take_message(struct gossip *g, struct gossip_from *from, struct byte
     if (from->row) {
         from->row->has_spoken = true;
         from->row->member.heard_ms = g->now_ms;
+        if (from->over_link)
+            from->row->linked_ms = g->now_ms;
     }
     while (message.size > 0 && e == ERR_OK) {
         struct gossip_part part;
