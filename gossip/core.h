@@ -53,10 +53,12 @@ struct gossip_row {
     struct gossip_coordinate coordinate;
     bool has_coordinate;
     /* what it may still cost us */
-    uint64_t blame_since_ms; /* a window of GOSSIP_BLAME_MS */
-    uint32_t refused;        /* parts of its that were refused */
-    uint32_t accused;        /* accusations by it that were taken */
-    uint32_t false_alarms;   /* of those, refuted; halves with each window */
+    uint64_t blame_since_ms; /* a window of a minute (gossip_blame_roll) */
+    uint64_t taken_since_ms; /* a window of a second: its records that were looked into */
+    uint32_t taken;
+    uint32_t refused;      /* parts of its that were refused */
+    uint32_t accused;      /* accusations by it that were taken */
+    uint32_t false_alarms; /* of those, refuted; halves with each window */
 };
 
 struct gossip_rumour {
@@ -97,12 +99,14 @@ struct gossip_onward {
 struct gossip_wanted { /* asked for a moment ago */
     struct gossip_ref ref;
     uint32_t kinds;
+    uint32_t asked; /* members */
     uint64_t until_ms;
 };
 
 struct gossip_forgotten {
     struct id id; /* zero: free */
     uint64_t incarnation;
+    uint64_t gone_s; /* wall clock: when it was found to be down, or left */
 };
 
 struct gossip {
@@ -128,6 +132,7 @@ struct gossip {
     size_t grid_count; /* of the ring's first, that can be dialled: they hand loads on */
     struct gossip_row *guests[GOSSIP_GUESTS_MAX]; /* who only dial, and hear all through us */
     size_t guest_count;
+    size_t home_gateways;
     struct gossip_row **order; /* the live but us, shuffled: whom to probe */
     size_t order_count;
     size_t order_next;
@@ -142,7 +147,13 @@ struct gossip {
 
     uint64_t incarnation_ceiling; /* persisted */
     uint64_t persist;             /* to be, by this step */
-    uint64_t sequence;            /* of datagrams */
+    uint64_t first_incarnation;   /* of this process */
+    uint64_t uptime_ms;
+    uint64_t sequence;      /* of datagrams */
+    uint32_t answers_left;  /* messages that the one being read may still cause */
+    uint64_t refuted_ms;    /* our last refutation, */
+    uint64_t refute_due_ms; /* and one that must wait a moment */
+    uint64_t ashamed_ms;    /* when a refutation last cost us health */
     uint64_t keys_made;
     uint64_t jump_after_ms; /* our incarnation is not raised over our own key's before */
     struct gossip_coordinate_self coordinate;
@@ -166,6 +177,7 @@ struct gossip {
     bool has_load;
     uint64_t load_due_ms;
     uint64_t load_published_ms;
+    uint64_t load_moment_ms;      /* when it last was due */
     uint64_t load_asked_until_ms; /* a payload that comes before goes out at once */
     bool wants_load;
     struct gossip_onward onward[GOSSIP_ONWARD_MAX]; /* what we hand on to our column */

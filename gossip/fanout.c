@@ -65,16 +65,30 @@ static void send_to_relays(struct gossip *g, struct gossip_row *owner, enum goss
     relay_later(g, owner, kind, is_in_grid(g, g->self));
 }
 
+/* One of the region whose gateways begin at `at`: they stand together. NULL: none has spoken yet. */
+static struct gossip_row *choose_gateway(struct gossip *g, size_t at, size_t *ret_next)
+{
+    const char *region = g->abroad[at]->member.region;
+    struct gossip_row *chosen = NULL;
+    size_t seen = 0;
+    size_t i = at;
+    for (; i < g->abroad_count && strcmp(g->abroad[i]->member.region, region) == 0; i++)
+        if (g->abroad[i]->has_spoken && rng_below(&g->rng, ++seen) == 0)
+            chosen = g->abroad[i];
+    *ret_next = i;
+    return chosen;
+}
+
 void gossip_fanout_abroad(struct gossip *g, enum gossip_kind kind)
 {
     gossip_ring_refresh(g);
-    for (size_t i = 0; i < g->abroad_count && g->self->member.is_gateway; i++) {
-        /* abroad[] is in no order of regions: each of a region's gateways has an equal chance */
-        if (!g->abroad[i]->has_spoken || rng_below(&g->rng, GOSSIP_GATEWAYS) != 0)
+    for (size_t i = 0, next; i < g->abroad_count && g->self->member.is_gateway; i = next) {
+        struct gossip_row *gateway = choose_gateway(g, i, &next);
+        if (!gateway)
             continue;
         (void)gossip_message(g);
         if (gossip_records_put(g, g->self, kind, 2, gossip_message_room(g)))
-            gossip_post(g, g->abroad[i]);
+            gossip_post(g, gateway);
     }
 }
 
@@ -82,7 +96,7 @@ static void publish(struct gossip *g)
 {
     gossip_records_publish(g, GOSSIP_LOAD, buf_bytes(&g->load));
     g->has_load = false;
-    g->load_published_ms = g->now_ms;
+    g->load_published_ms = g->load_moment_ms = g->now_ms;
     g->load_due_ms = g->now_ms + GOSSIP_LOAD_INTERVAL_MS;
     send_to_relays(g, g->self, GOSSIP_LOAD);
     gossip_fanout_abroad(g, GOSSIP_LOAD);
@@ -132,6 +146,7 @@ static void keep_time(struct gossip *g, const struct gossip_row *row)
         g->load_due_ms += DELAY_MS < GOSSIP_LOAD_INTERVAL_MS - left_ms
                               ? DELAY_MS
                               : GOSSIP_LOAD_INTERVAL_MS - left_ms;
+    gossip_sooner(&g->load_due_ms, g->load_moment_ms + GOSSIP_LOAD_INTERVAL_MS + DELAY_MS);
 }
 
 void gossip_fanout_on_record(struct gossip *g, struct gossip_row *row, enum gossip_kind kind,
@@ -176,6 +191,7 @@ static void relay(struct gossip *g)
 
 static void on_moment(struct gossip *g)
 {
+    g->load_moment_ms = g->now_ms;
     g->load_due_ms = g->now_ms + GOSSIP_LOAD_INTERVAL_MS;
     if (g->has_load) {
         publish(g);

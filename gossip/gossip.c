@@ -51,7 +51,7 @@ static enum err add_self(struct gossip *g)
     bytes_to_str(bytes_from_str(g->cfg.name), owner.name, sizeof(owner.name));
     bytes_to_str(bytes_from_str(g->cfg.region), owner.region, sizeof(owner.region));
     struct gossip_row *row;
-    TRY(gossip_row_add(g, &id, &owner, 0, &row));
+    TRY(gossip_row_add(g, &id, &owner, NULL, &row));
     row->member.is_self = true;
     row->not_after_ms = owner.not_after_ms;
     g->self = row;
@@ -65,15 +65,19 @@ static void choose_incarnation(struct gossip *g)
 {
     uint64_t wall_s = g->cfg.wall_ms / 1000;
     uint64_t next = g->cfg.incarnation + 1;
-    g->self->member.incarnation = next > wall_s ? next : wall_s;
+    g->first_incarnation = next > wall_s ? next : wall_s;
+    g->self->member.incarnation = g->first_incarnation;
     g->incarnation_ceiling = g->cfg.incarnation;
 }
 
 void gossip_persist_ahead(struct gossip *g)
 {
-    if (g->self->member.incarnation <= g->incarnation_ceiling)
+    uint64_t used = g->first_incarnation + g->uptime_ms / 1000; /* by sequences of datagrams */
+    if (g->self->member.incarnation > used)
+        used = g->self->member.incarnation;
+    if (used <= g->incarnation_ceiling)
         return;
-    g->incarnation_ceiling = g->self->member.incarnation + GOSSIP_INCARNATIONS_AHEAD;
+    g->incarnation_ceiling = used + GOSSIP_INCARNATIONS_AHEAD;
     g->persist = g->incarnation_ceiling;
 }
 
@@ -85,7 +89,8 @@ static void init(struct gossip *g, const struct gossip_cfg *cfg)
     g->now_ms = cfg->now_ms;
     g->wall_ms = cfg->wall_ms;
     g->keys_made = 1;
-    g->sequence = cfg->wall_ms * 1000;
+    g->put_stamp = 1;
+    g->refute_due_ms = UINT64_MAX;
     buf_init(&g->message, GOSSIP_MESSAGE_MAX);
     buf_init(&g->out, GOSSIP_OUT_MAX);
     buf_init(&g->load, GOSSIP_PAYLOAD_MAX);
@@ -218,7 +223,8 @@ static void dispatch(struct gossip *g, const struct gossip_event *e)
  * of others is about itself (Lifeguard, section 3). */
 static void notice_stall(struct gossip *g)
 {
-    if (g->deadline_ms == 0 || g->now_ms <= g->deadline_ms + GOSSIP_STALL_MS)
+    bool is_due = g->deadline_ms != 0 && g->now_ms > g->deadline_ms;
+    if (g->has_left || !is_due || g->now_ms - g->deadline_ms <= GOSSIP_STALL_MS)
         return;
     uint64_t stalled_ms = g->now_ms - g->deadline_ms;
     g->counts.stalls++;
@@ -232,7 +238,8 @@ static void take_time(struct gossip *g, const struct gossip_event *e)
 {
     g->now_ms = e->now_ms > g->now_ms ? e->now_ms : g->now_ms;
     g->now_us = e->now_us;
-    uint64_t wall_ms = g->cfg.wall_ms + (g->now_ms - g->cfg.now_ms);
+    g->uptime_ms = g->now_ms - g->cfg.now_ms;
+    uint64_t wall_ms = g->cfg.wall_ms + g->uptime_ms;
     g->wall_ms = wall_ms;
     g->latest_wall_ms = e->wall_ms > wall_ms ? e->wall_ms : wall_ms;
 }
@@ -240,6 +247,8 @@ static void take_time(struct gossip *g, const struct gossip_event *e)
 static void run_due(struct gossip *g)
 {
     gossip_probe_run(g);
+    if (g->now_ms >= g->refute_due_ms)
+        gossip_refute(g);
     if (g->now_ms >= g->suspicion_due_ms)
         gossip_suspicion_run(g);
     gossip_fanout_run(g);
@@ -258,6 +267,7 @@ uint64_t gossip_deadline_ms(const struct gossip *g)
         return UINT64_MAX;
     uint64_t due_ms = gossip_probe_deadline_ms(g);
     gossip_sooner(&due_ms, gossip_fanout_deadline_ms(g));
+    gossip_sooner(&due_ms, g->refute_due_ms);
     gossip_sooner(&due_ms, g->suspicion_due_ms);
     gossip_sooner(&due_ms, g->rumours_due_ms);
     gossip_sooner(&due_ms, g->reap_due_ms);
@@ -270,6 +280,7 @@ static void clear(struct gossip *g)
     buf_clear(&g->message);
     g->send_count = g->change_count = g->news_count = g->refusal_count = 0;
     g->persist = 0;
+    g->answers_left = GOSSIP_LINK_ANSWERS_MAX;
     g->identity_conflict = g->overflow = g->wants_load = false;
 }
 

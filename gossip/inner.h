@@ -42,11 +42,11 @@ struct gossip_row *gossip_row_find(const struct gossip *g, const struct id *id);
 struct gossip_row *gossip_row_by_ref(const struct gossip *g, struct gossip_ref ref);
 /* Rows of ids from this bucket on, by id: index of the first. */
 size_t gossip_row_lower_bound(const struct gossip *g, const uint8_t *prefix, size_t size);
-/* LIMIT: no row is left that may be forgotten; NO_MEMORY; REPLAYED: it was forgotten with this
- * incarnation or a greater one. The row is alive and told as new. */
+/* `said`: its NODE record; NULL for ourselves. LIMIT: no row is left that may be forgotten;
+ * NO_MEMORY; REPLAYED: it was forgotten with this incarnation or a greater one. The row is alive and told as new. */
 MUST_CHECK enum err gossip_row_add(struct gossip *g, const struct id *id,
-                                   const struct gossip_owner *owner, uint64_t incarnation,
-                                   struct gossip_row **ret_row);
+                                   const struct gossip_owner *owner,
+                                   const struct gossip_signed *said, struct gossip_row **ret_row);
 void gossip_row_move(struct gossip *g, struct gossip_row *row, enum gossip_state next,
                      enum err reason);
 /* The row's versions or state changed: keeps its bucket's hash true. */
@@ -99,7 +99,8 @@ void gossip_receive_datagram(struct gossip *g, const struct gossip_event *e);
 void gossip_receive_link(struct gossip *g, const struct gossip_event *e);
 /* Where answers to the message being read go. */
 struct gossip_from {
-    struct gossip_row *row; /* NULL: a link's other end that has no row yet */
+    bool has_pinged, has_digest; /* the message contained one already */
+    struct gossip_row *row;      /* NULL: a link's other end that has no row yet */
     struct id id;
     bool over_link;
     struct gossip_addr addr;
@@ -113,7 +114,7 @@ uint64_t gossip_probe_deadline_ms(const struct gossip *g);
 /* In other regions gateways probe gateways, once those have introduced themselves. */
 bool gossip_may_probe(const struct gossip *g, const struct gossip_row *row);
 void gossip_probe_now(struct gossip *g, struct gossip_row *row); /* out of turn */
-void gossip_probe_on_ping(struct gossip *g, const struct gossip_from *from, uint64_t cookie);
+void gossip_probe_on_ping(struct gossip *g, struct gossip_from *from, uint64_t cookie);
 void gossip_probe_on_ack(struct gossip *g, const struct gossip_from *from,
                          const struct gossip_part *part);
 void gossip_probe_on_nack(struct gossip *g, uint64_t cookie);
@@ -134,8 +135,8 @@ void gossip_suspicion_on_stall(struct gossip *g, uint64_t stalled_ms);
 void gossip_suspicion_clear(struct gossip *g, struct gossip_row *row);
 /* Appends what is held against it, as far as it fits. */
 void gossip_suspicion_put(struct gossip *g, const struct gossip_row *row);
-/* Somebody says that our incarnation is at least this, and we did not: above it. */
-void gossip_refute(struct gossip *g, uint64_t incarnation);
+/* Raises our incarnation and says so to all. */
+void gossip_refute(struct gossip *g);
 
 /* --- records.c */
 void gossip_records_publish(struct gossip *g, enum gossip_kind kind, struct bytes payload);
@@ -151,6 +152,8 @@ static inline bool gossip_has_record(const struct gossip_row *row, enum gossip_k
     return row->member.records[kind].version != 0;
 }
 
+/* Begins its counters anew when their minute is over. */
+void gossip_blame_roll(struct gossip *g, struct gossip_row *row);
 /* Too much of what it sent was refused: it is not listened to for a while. */
 bool gossip_is_blamed(struct gossip *g, struct gossip_row *sender);
 
@@ -181,8 +184,8 @@ void gossip_fanout_drop(struct gossip *g, const struct gossip_row *row);
 void gossip_repair_put_digest(struct gossip *g, const struct gossip_row *peer);
 void gossip_repair_sync(struct gossip *g,
                         const struct gossip_from *to); /* all buckets, and our NODE */
-void gossip_repair_on_digest(struct gossip *g, const struct gossip_from *from,
-                             struct bytes *message, struct gossip_part *part, enum err *ret_err);
+void gossip_repair_on_digest(struct gossip *g, struct gossip_from *from, struct bytes *message,
+                             struct gossip_part *part, enum err *ret_err);
 void gossip_repair_on_versions(struct gossip *g, const struct gossip_from *from,
                                struct bytes *message, struct gossip_part *part, enum err *ret_err);
 void gossip_repair_on_want(struct gossip *g, const struct gossip_from *from, struct bytes *message,

@@ -127,11 +127,17 @@ void gossip_row_move(struct gossip *g, struct gossip_row *row, enum gossip_state
 
 /* --- coming */
 
-static bool was_forgotten(const struct gossip *g, const struct id *id, uint64_t incarnation)
+/* Under this incarnation or a greater one, unless it has signed something since it went: then it
+ * lives, behind a partition that lasted longer than our memory. */
+static bool was_forgotten(const struct gossip *g, const struct id *id,
+                          const struct gossip_signed *said)
 {
-    for (size_t i = 0; i < GOSSIP_FORGOTTEN_MAX; i++)
-        if (id_equal(&g->forgotten[i].id, id) && incarnation <= g->forgotten[i].incarnation)
+    for (size_t i = 0; i < GOSSIP_FORGOTTEN_MAX; i++) {
+        const struct gossip_forgotten *f = &g->forgotten[i];
+        if (id_equal(&f->id, id) && said->incarnation <= f->incarnation &&
+            said->issued_s <= f->gone_s + GOSSIP_SKEW_MS / 1000)
             return true;
+    }
     return false;
 }
 
@@ -158,9 +164,9 @@ static void put_in_order(struct gossip *g, struct gossip_row *row)
 }
 
 enum err gossip_row_add(struct gossip *g, const struct id *id, const struct gossip_owner *owner,
-                        uint64_t incarnation, struct gossip_row **ret_row)
+                        const struct gossip_signed *said, struct gossip_row **ret_row)
 {
-    if (was_forgotten(g, id, incarnation))
+    if (said && was_forgotten(g, id, said))
         return ERR_REPLAYED;
     if (g->row_count == g->cfg.members_max && !most_forgettable(g))
         return ERR_LIMIT;
@@ -170,13 +176,13 @@ enum err gossip_row_add(struct gossip *g, const struct id *id, const struct goss
     if (g->row_count == g->cfg.members_max)
         forget(g, most_forgettable(g));
     row->member.id = *id;
-    row->member.incarnation = incarnation;
+    row->member.incarnation = said ? said->incarnation : 0;
     row->member.since_ms = g->now_ms;
     memcpy(row->member.key, owner->key, sizeof(row->member.key));
     memcpy(row->member.name, owner->name, sizeof(row->member.name));
     memcpy(row->member.region, owner->region, sizeof(row->member.region));
-    uint64_t oldest_us = g->wall_ms > GOSSIP_SKEW_MS ? (g->wall_ms - GOSSIP_SKEW_MS) * 1000 : 0;
-    gossip_window_init(&row->window, oldest_us);
+    uint64_t oldest_ms = g->wall_ms > GOSSIP_SKEW_MS ? g->wall_ms - GOSSIP_SKEW_MS : 0;
+    gossip_window_init(&row->window, oldest_ms / 1000 << GOSSIP_SEQUENCE_SHIFT);
     gossip_scope_rank(g, row);
     put_in_order(g, row);
     g->counts.members[GOSSIP_ALIVE]++;
@@ -202,7 +208,8 @@ static void forget(struct gossip *g, struct gossip_row *row)
 {
     if (!gossip_is_live(row)) /* else it may come back as it is */
         g->forgotten[g->forgotten_next++ % GOSSIP_FORGOTTEN_MAX] =
-            (struct gossip_forgotten){row->member.id, row->member.incarnation};
+            (struct gossip_forgotten){row->member.id, row->member.incarnation,
+                                      (g->wall_ms - (g->now_ms - row->member.since_ms)) / 1000};
     tell_change(g, row, row->member.state, ERR_OK, false, true);
     gossip_rumours_drop(g, row);
     gossip_probe_drop(g, row);
@@ -306,17 +313,12 @@ size_t gossip_members_pick(struct gossip *g, const struct gossip_row *but, size_
 {
     gossip_ring_refresh(g);
     size_t count = 0;
-    size_t start = rng_below(&g->rng, g->order_count);
-    size_t step = 1 + rng_below(&g->rng, g->order_count > 1 ? g->order_count - 1 : 1);
-    size_t at = start;
+    size_t at = rng_below(&g->rng, g->order_count); /* a run of what is shuffled already */
     for (size_t tries = 0; tries < g->order_count && count < max; tries++) {
         struct gossip_row *row = g->order[at];
-        bool is_new = row != but && can_be_told(g, row);
-        for (size_t i = 0; i < count; i++)
-            is_new &= ret_rows[i] != row;
-        if (is_new)
+        if (row != but && can_be_told(g, row))
             ret_rows[count++] = row;
-        at = (at + step) % g->order_count;
+        at = (at + 1) % g->order_count;
     }
     return count;
 }

@@ -16,7 +16,7 @@ size_t gossip_message_room(const struct gossip *g)
 
 uint64_t gossip_post_sequence(struct gossip *g)
 {
-    uint64_t now = g->wall_ms * 1000;
+    uint64_t now = (g->first_incarnation << GOSSIP_SEQUENCE_SHIFT) + g->uptime_ms * 1000;
     g->sequence = now > g->sequence ? now : g->sequence + 1;
     return g->sequence;
 }
@@ -49,8 +49,8 @@ static void add_send(struct gossip *g, const struct gossip_send *s)
 
 static bool has_room(const struct gossip *g, size_t size)
 {
-    return g->send_count < GOSSIP_SENDS_MAX && g->message.size > 0 &&
-           g->out.size + size <= GOSSIP_OUT_MAX;
+    bool fits = g->send_count < GOSSIP_SENDS_MAX && g->out.size + size <= GOSSIP_OUT_MAX;
+    return fits && g->message.size > 0;
 }
 
 static void send_link(struct gossip *g, const struct id *to)
@@ -96,6 +96,12 @@ void gossip_post_link(struct gossip *g, struct gossip_row *row)
 
 void gossip_answer(struct gossip *g, const struct gossip_from *from)
 {
+    bool is_possible = (from->over_link || from->row) && g->answers_left > 0;
+    if (!is_possible || g->message.size == 0) { /* forgotten meanwhile, or asked for too much */
+        buf_clear(&g->message);
+        return;
+    }
+    g->answers_left--;
     if (from->over_link)
         send_link(g, &from->id);
     else

@@ -15,7 +15,9 @@
 #define PROBE_MS 800 /* the whole probe; the rest of the interval is for the accusation */
 #define NACK_MS 200  /* a relay says that it hears nothing either */
 #define SHOWN_TO_STRANGERS 12
-#define DATAGRAM_RETRY 8 /* and each so many probes a datagram is tried */
+#define RELAYS_PER_ASKER 4
+#define URGENT_PROBES_MAX (GOSSIP_PROBES_MAX - 2) /* the others are for those in turn */
+#define DATAGRAM_RETRY 8                          /* and each so many probes a datagram is tried */
 
 void gossip_health_add(struct gossip *g, int points)
 {
@@ -147,9 +149,17 @@ bool gossip_may_probe(const struct gossip *g, const struct gossip_row *row)
     return !row->is_abroad || g->self->member.is_gateway;
 }
 
+static size_t probe_count(const struct gossip *g)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < GOSSIP_PROBES_MAX; i++)
+        count += g->probes[i].row != NULL;
+    return count;
+}
+
 void gossip_probe_now(struct gossip *g, struct gossip_row *row)
 {
-    if (!is_probed(g, row) && gossip_may_probe(g, row))
+    if (probe_count(g) < URGENT_PROBES_MAX && !is_probed(g, row) && gossip_may_probe(g, row))
         start(g, row, false);
 }
 
@@ -260,8 +270,11 @@ void gossip_probe_on_nack(struct gossip *g, uint64_t cookie)
 
 /* --- for others */
 
-void gossip_probe_on_ping(struct gossip *g, const struct gossip_from *from, uint64_t cookie)
+void gossip_probe_on_ping(struct gossip *g, struct gossip_from *from, uint64_t cookie)
 {
+    if (from->has_pinged) /* one answer to one message */
+        return;
+    from->has_pinged = true;
     struct buf *b = gossip_message(g);
     CHECK(gossip_wire_put_ack(b, cookie, &g->coordinate.own) == ERR_OK);
     if (from->row) {
@@ -274,6 +287,20 @@ void gossip_probe_on_ping(struct gossip *g, const struct gossip_from *from, uint
     gossip_answer(g, from);
 }
 
+/* A member gets a few at a time, and none twice. */
+static bool asks_too_much(const struct gossip *g, const struct gossip_row *asker,
+                          const struct gossip_row *target)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < GOSSIP_RELAYS_MAX; i++) {
+        const struct gossip_relay *r = &g->relays[i];
+        count += r->target && r->asker == asker;
+        if (r->asker == asker && r->target == target)
+            return true;
+    }
+    return count >= RELAYS_PER_ASKER;
+}
+
 void gossip_probe_on_request(struct gossip *g, const struct gossip_from *from,
                              const struct gossip_part *part)
 {
@@ -282,7 +309,8 @@ void gossip_probe_on_request(struct gossip *g, const struct gossip_from *from,
     for (size_t i = 0; i < GOSSIP_RELAYS_MAX && !r; i++)
         if (!g->relays[i].target)
             r = &g->relays[i];
-    if (!target || target == g->self || !r || !gossip_may_probe(g, target))
+    if (!target || target == g->self || !r || !gossip_is_live(target) ||
+        !gossip_may_probe(g, target) || asks_too_much(g, from->row, target))
         return;
     *r = (struct gossip_relay){.target = target,
                                .asker = from->row,
@@ -343,15 +371,21 @@ static void probe_abroad(struct gossip *g)
  * it refutes. SWIM alone never heals a partition longer than the suspicion. */
 static void announce(struct gossip *g)
 {
-    size_t skip = rng_below(&g->rng, g->counts.members[GOSSIP_DOWN]);
+    struct gossip_row *chosen = NULL;
+    size_t seen = 0;
     for (size_t i = 0; i < g->row_count && g->counts.members[GOSSIP_DOWN] > 0; i++) {
         struct gossip_row *row = g->rows[i];
-        if (row->member.state != GOSSIP_DOWN || skip-- > 0 || !gossip_may_probe(g, row))
-            continue;
-        put_ping(g, row, rng_next(&g->rng) | 1);
-        gossip_post(g, row);
-        return;
+        bool is_one = row->member.state == GOSSIP_DOWN && gossip_may_probe(g, row);
+        if (is_one && rng_below(&g->rng, ++seen) == 0) /* each of them has an equal chance */
+            chosen = row;
     }
+    if (!chosen)
+        return;
+    put_ping(g, chosen, rng_next(&g->rng) | 1);
+    if (uses_datagrams(chosen))
+        gossip_post(g, chosen);
+    else
+        gossip_post_link(g, chosen);
 }
 
 static void run_probe(struct gossip *g, struct gossip_probe *p)

@@ -61,6 +61,7 @@ static void tell_what_is_said(struct gossip *g, const struct gossip_from *from)
 static void take_message(struct gossip *g, struct gossip_from *from, struct bytes message)
 {
     enum err e = ERR_OK;
+    g->answers_left = from->over_link ? GOSSIP_LINK_ANSWERS_MAX : GOSSIP_ANSWERS_MAX;
     if (from->row) {
         from->row->has_spoken = true;
         from->row->member.heard_ms = g->now_ms;
@@ -73,6 +74,8 @@ static void take_message(struct gossip *g, struct gossip_from *from, struct byte
         if (e == ERR_OK)
             take_part(g, from, &message, &part, &e);
         from->row = gossip_row_find(g, &from->id); /* it may have come, or been forgotten */
+        if (!from->row && !from->over_link)
+            return;
     }
     if (e != ERR_OK)
         gossip_refuse(g, &from->id, e);

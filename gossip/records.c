@@ -11,6 +11,8 @@
 
 #define REFUSED_MAX 64 /* parts of one sender in a minute; then it is not listened to */
 #define BLAME_MS 60000
+#define VERSIONS_PER_SECOND 24 /* of one owner: loads on sharp changes, and some others */
+#define AGE_SLACK_MS GOSSIP_SKEW_MS
 #define JUMP_MS 3000 /* two processes of one key must not chase each other at full speed */
 #define INCARNATION_AHEAD_MAX_S (1ull << 32) /* they begin at the clock and count refutations */
 
@@ -141,24 +143,34 @@ static int compare(const struct gossip_signed *said, const struct gossip_record 
     return said->version < r->version ? -1 : said->version > r->version;
 }
 
+void gossip_blame_roll(struct gossip *g, struct gossip_row *row)
+{
+    uint64_t minutes = (g->now_ms - row->blame_since_ms) / BLAME_MS;
+    if (minutes == 0)
+        return;
+    row->blame_since_ms += minutes * BLAME_MS;
+    row->false_alarms = minutes < 31 ? row->false_alarms >> minutes : 0;
+    row->accused = row->refused = 0;
+}
+
 bool gossip_is_blamed(struct gossip *g, struct gossip_row *sender)
 {
     if (!sender)
         return false;
-    if (g->now_ms - sender->blame_since_ms >= BLAME_MS) {
-        sender->blame_since_ms = g->now_ms;
-        sender->false_alarms /= 2;
-        sender->accused = sender->refused = 0;
-    }
+    gossip_blame_roll(g, sender);
     return sender->refused >= REFUSED_MAX;
 }
 
+/* Charged to the sender only where he could have known better: not for our limits, our memory or
+ * our clock. */
 static void refuse(struct gossip *g, const struct gossip_from *from, const struct gossip_row *row,
                    enum err reason)
 {
     struct gossip_row *sender = gossip_row_find(g, &from->id);
+    bool is_his_fault =
+        reason == ERR_BAD_SIGNATURE || reason == ERR_INVALID || reason == ERR_CERT_SCOPE;
     g->counts.records_refused++;
-    if (sender)
+    if (sender && is_his_fault)
         sender->refused++;
     gossip_refuse(g, row ? &row->member.id : &from->id, reason);
 }
@@ -189,6 +201,7 @@ static void note_equivocation(struct gossip *g, const struct gossip_from *from,
     if (is_same || compare(&part->record, &row->member.records[part->record.kind]) != 0)
         return;
     bool is_true = verify(g, &row->member.id, row->member.key, part);
+    row->refused += is_true; /* the owner's fault, not the messenger's */
     refuse(g, from, row, is_true ? ERR_EXISTS : ERR_BAD_SIGNATURE);
 }
 
@@ -257,14 +270,16 @@ static enum err meet(struct gossip *g, const struct gossip_part *part,
     TRY(g->cfg.ops->check(g->cfg.ctx, GOSSIP_NODE, NULL, NULL, said->payload, g->wall_ms,
                           ret_owner));
     struct id id = id_of_public_key(ret_owner->key);
-    if (memcmp(id.bytes, part->ref.bytes, GOSSIP_REF_SIZE) != 0 || gossip_row_find(g, &id))
+    if (memcmp(id.bytes, part->ref.bytes, GOSSIP_REF_SIZE) != 0)
         return ERR_INVALID;
+    if (gossip_row_find(g, &id))
+        return ERR_EXISTS;
     bool is_at_home = strcmp(ret_owner->region, g->region) == 0;
     if (!is_at_home && !gossip_would_be_gateway(g, ret_owner, &id))
         return ERR_OK; /* no business of ours */
     if (!verify(g, &id, ret_owner->key, part))
         return ERR_BAD_SIGNATURE;
-    return gossip_row_add(g, &id, ret_owner, said->incarnation, ret_row);
+    return gossip_row_add(g, &id, ret_owner, said, ret_row);
 }
 
 static void raise_incarnation(struct gossip *g, struct gossip_row *row, uint64_t incarnation)
@@ -285,10 +300,19 @@ static void pass_on(struct gossip *g, struct gossip_row *row, const struct gossi
         gossip_fanout_on_record(g, row, part->record.kind, part->hop);
 }
 
+/* Hops say how old it is, unsigned: not older than its owner's clock has it, give or take. */
+static uint64_t age_of(const struct gossip *g, const struct gossip_part *part)
+{
+    uint64_t issued_ms = part->record.issued_s * 1000;
+    uint64_t most_ms = g->wall_ms > issued_ms ? g->wall_ms - issued_ms : 0;
+    uint64_t age_ms = part->age_ms < most_ms + AGE_SLACK_MS ? part->age_ms : most_ms + AGE_SLACK_MS;
+    return age_ms < g->now_ms ? age_ms : g->now_ms;
+}
+
 static void accept(struct gossip *g, struct gossip_row *row, const struct gossip_part *part)
 {
     const struct gossip_signed *said = &part->record;
-    uint64_t age_ms = part->age_ms < g->now_ms ? part->age_ms : g->now_ms;
+    uint64_t age_ms = age_of(g, part);
     bool is_refutation = said->incarnation > row->member.incarnation;
     if (keep(row, said, part->signed_bytes, part->signature, g->now_ms - age_ms) != ERR_OK)
         return;
@@ -328,6 +352,16 @@ static void on_new(struct gossip *g, const struct gossip_from *from, const struc
     meet_home(g, row);
 }
 
+/* Each new version costs everybody a signature: an owner has so many in a second. */
+static bool is_too_often(const struct gossip *g, struct gossip_row *row)
+{
+    if (g->now_ms - row->taken_since_ms >= 1000) {
+        row->taken_since_ms = g->now_ms;
+        row->taken = 0;
+    }
+    return row->taken++ >= VERSIONS_PER_SECOND;
+}
+
 static void on_known(struct gossip *g, const struct gossip_from *from, struct gossip_row *row,
                      const struct gossip_part *part)
 {
@@ -337,14 +371,21 @@ static void on_known(struct gossip *g, const struct gossip_from *from, struct go
         note_equivocation(g, from, row, part);
         return;
     }
+    if (gossip_is_blamed(g, row) || is_too_often(g, row)) {
+        gossip_refuse(g, &row->member.id, ERR_OVERLOADED);
+        return;
+    }
     enum err e = judge_known(g, row, part, &owner);
     if (e != ERR_OK) {
         refuse(g, from, row, e);
         return;
     }
+    bool was_expired = row->member.state == GOSSIP_DOWN && row->accusation_count == 0;
     if (part->record.kind == GOSSIP_NODE)
         take_owner(g, row, &owner);
     accept(g, row, part);
+    if (was_expired && part->record.kind == GOSSIP_NODE) /* its certificate was renewed */
+        gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
 }
 
 void gossip_records_on_record(struct gossip *g, const struct gossip_from *from,

@@ -8,6 +8,7 @@
 #define BUCKET_MEMBERS 8
 #define LINK_ROOM (GOSSIP_MESSAGE_MAX - 2048)
 #define ABROAD_AT_A_TIME 4
+#define COARSER_MAX 2      /* views of one region differ that much when one is new */
 #define DATAGRAM_BUCKETS 2 /* that one datagram is answered for */
 #define WANTED_MS 400      /* as long is nobody else asked for the same */
 #define WANTS_PER_MESSAGE 48
@@ -113,18 +114,23 @@ static void put_bucket(struct gossip *g, const struct gossip_from *to, uint32_t 
     }
 }
 
-void gossip_repair_on_digest(struct gossip *g, const struct gossip_from *from,
-                             struct bytes *message, struct gossip_part *part, enum err *ret_err)
+void gossip_repair_on_digest(struct gossip *g, struct gossip_from *from, struct bytes *message,
+                             struct gossip_part *part, enum err *ret_err)
 {
     uint32_t exponent = part->exponent;
     uint32_t left = from->over_link ? GOSSIP_BUCKETS : DATAGRAM_BUCKETS;
+    uint8_t seen[GOSSIP_BUCKETS] = {0};
+    if (from->has_digest || exponent + COARSER_MAX < exponent_of(g))
+        left = 0; /* one a message, and no question about half of the table by one number */
+    from->has_digest = true;
     (void)gossip_message(g);
     while (part->count > 0 && *ret_err == ERR_OK) {
         uint32_t index = 0;
         uint64_t hash = 0;
         *ret_err = gossip_wire_bucket(message, part, &index, &hash);
         bool is_at_home = from->row && !from->row->is_abroad;
-        if (*ret_err != ERR_OK || !is_at_home || hash == hash_of(g, exponent, index) || left == 0)
+        if (*ret_err != ERR_OK || !is_at_home || left == 0 || seen[index]++ ||
+            hash == hash_of(g, exponent, index))
             continue;
         put_bucket(g, from, exponent, index);
         left--;
@@ -168,14 +174,17 @@ static uint32_t newer_here(const struct gossip_entry *e, const struct gossip_row
     return kinds;
 }
 
-/* Several tell of the same thing within a moment: the first one is asked. */
+/* Several tell of the same thing within a moment: the first two are asked. */
 static uint32_t not_wanted_yet(struct gossip *g, struct gossip_ref ref, uint32_t kinds)
 {
     struct gossip_wanted *w = &g->wanted[(ref.bytes[0] ^ ref.bytes[1] << 1) % GOSSIP_WANTED_MAX];
     bool is_same = memcmp(&w->ref, &ref, sizeof(ref)) == 0 && g->now_ms < w->until_ms;
-    uint32_t left = is_same ? kinds & ~w->kinds : kinds;
-    if (left)
-        *w = (struct gossip_wanted){ref, is_same ? w->kinds | kinds : kinds, g->now_ms + WANTED_MS};
+    if (!is_same)
+        *w = (struct gossip_wanted){.ref = ref, .until_ms = g->now_ms + WANTED_MS};
+    bool is_second = w->asked == 1; /* the first may have lied, or be slow */
+    uint32_t left = is_second ? kinds : kinds & ~w->kinds;
+    w->asked += left != 0;
+    w->kinds |= kinds;
     return left;
 }
 
@@ -196,7 +205,8 @@ static void give(struct gossip *g, const struct gossip_from *to, struct gossip_r
 }
 
 static void take_entry(struct gossip *g, const struct gossip_from *from,
-                       const struct gossip_entry *e, struct gossip_entry *ret_want)
+                       const struct gossip_entry *e, struct gossip_entry *ret_want,
+                       struct gossip_row **ret_doubtful)
 {
     struct gossip_row *row = gossip_row_by_ref(g, e->ref);
     *ret_want = (struct gossip_entry){.ref = e->ref};
@@ -219,7 +229,7 @@ static void take_entry(struct gossip *g, const struct gossip_from *from,
     if (is_down_here)
         gossip_suspicion_put(g, row); /* the evidence, not the verdict */
     else if (row->member.state == GOSSIP_ALIVE)
-        gossip_probe_now(g, row);
+        *ret_doubtful = row;
 }
 
 struct wants {
@@ -245,18 +255,21 @@ void gossip_repair_on_versions(struct gossip *g, const struct gossip_from *from,
                                struct bytes *message, struct gossip_part *part, enum err *ret_err)
 {
     struct wants wants = {.count = 0};
+    struct gossip_row *doubtful = NULL; /* down to them, alive to us: one of a message is probed */
     (void)gossip_message(g);
     while (part->count > 0 && *ret_err == ERR_OK) {
         struct gossip_entry entry;
         *ret_err = gossip_wire_entry(message, part, &entry);
         if (*ret_err != ERR_OK)
             break;
-        take_entry(g, from, &entry, &wants.items[wants.count]);
+        take_entry(g, from, &entry, &wants.items[wants.count], &doubtful);
         wants.count += wants.items[wants.count].kinds != 0;
         if (wants.count == WANTS_PER_MESSAGE)
             ask(g, from, &wants);
     }
     ask(g, from, &wants);
+    if (doubtful)
+        gossip_probe_now(g, doubtful);
 }
 
 void gossip_repair_on_want(struct gossip *g, const struct gossip_from *from, struct bytes *message,

@@ -86,6 +86,7 @@ static void put_in_top(struct region_top *top, struct gossip_row *row)
 static size_t rank_all(struct gossip *g, struct region_top *tops)
 {
     size_t count = 0;
+    (void)top_of(tops, &count, g->region); /* there is always room for our own */
     for (size_t i = 0; i < g->row_count; i++) {
         struct gossip_row *row = g->rows[i];
         row->member.is_gateway = false;
@@ -110,6 +111,9 @@ void gossip_scope_refresh(struct gossip *g)
             if (row->is_abroad)
                 g->abroad[g->abroad_count++] = row;
         }
+    g->home_gateways = 0;
+    for (size_t i = 0; i < g->ring_count; i++)
+        g->home_gateways += g->ring[i]->member.is_gateway;
     g->is_new_gateway |= !was_gateway && g->self->member.is_gateway;
 }
 

@@ -13,9 +13,10 @@
 #define ACCUSERS_ABROAD 2 /* of our three gateways, one may know nothing of it */
 #define ANSWER_MS 100     /* between two of our answers to one accuser */
 #define SPEAKS_MS 5000
-#define BLAME_MS 60000
+#define REFUTE_MS 400       /* between two refutations of ours */
+#define ASHAMED_MS 10000    /* between two that cost us health */
 #define ACCUSATIONS_MAX 128 /* taken from one accuser in a minute: half of a region may die */
-#define FALSE_ALARMS_MAX 16 /* refuted ones of a minute: he is not believed alone any more */
+#define FALSE_ALARMS_MAX 16 /* refuted ones of a minute: he is not listened to any more */
 
 static struct bytes to_sign(struct gossip *g, const struct gossip_row *subject,
                             const struct id *accuser)
@@ -103,11 +104,7 @@ void gossip_accuse(struct gossip *g, struct gossip_row *row)
 
 static enum err judge_accuser(struct gossip *g, struct gossip_row *accuser)
 {
-    if (g->now_ms - accuser->blame_since_ms >= BLAME_MS) {
-        accuser->blame_since_ms = g->now_ms;
-        accuser->false_alarms /= 2;
-        accuser->accused = accuser->refused = 0;
-    }
+    gossip_blame_roll(g, accuser);
     bool is_too_much =
         accuser->accused >= ACCUSATIONS_MAX || accuser->false_alarms >= FALSE_ALARMS_MAX;
     return is_too_much ? ERR_OVERLOADED : ERR_OK;
@@ -150,13 +147,25 @@ static void answer_for_ourselves(struct gossip *g, const struct gossip_from *fro
         gossip_answer(g, from);
 }
 
+/* Not more often than every REFUTE_MS: who accuses us all the time must not make us speak as often,
+ * nor run our incarnation up. */
+static void refute_in_time(struct gossip *g)
+{
+    uint64_t at_ms = g->refuted_ms ? g->refuted_ms + REFUTE_MS : g->now_ms;
+    if (g->now_ms >= at_ms)
+        gossip_refute(g);
+    else
+        gossip_sooner(&g->refute_due_ms, at_ms);
+}
+
 /* What is said of us we answer, whoever says it, and however often he was wrong: he may hold us for
  * down as we hold him. An accuser whom we do not know is one of another region's; who passes his
  * word on vouches for it, and could as well have accused us himself. */
 static void on_own_accusation(struct gossip *g, const struct gossip_from *from,
                               const struct gossip_row *accuser, const struct gossip_part *part)
 {
-    if (part->incarnation > g->self->member.incarnation || accuser == g->self)
+    bool is_vouched = accuser || !from->row || from->row->is_abroad;
+    if (part->incarnation > g->self->member.incarnation || accuser == g->self || !is_vouched)
         return;
     if (part->incarnation == g->self->member.incarnation) {
         if (accuser && !is_true(g, g->self, accuser, part)) {
@@ -164,7 +173,7 @@ static void on_own_accusation(struct gossip *g, const struct gossip_from *from,
             gossip_refuse(g, &from->id, ERR_BAD_SIGNATURE);
             return;
         }
-        gossip_refute(g, part->incarnation);
+        refute_in_time(g);
     }
     answer_for_ourselves(g, from);
 }
@@ -215,19 +224,22 @@ void gossip_suspicion_on_accusation(struct gossip *g, const struct gossip_from *
 
 static size_t accusers_needed(const struct gossip *g, const struct gossip_row *row)
 {
-    size_t others = 0; /* who could accuse it, ourselves among them */
-    bool is_abroad = row->is_abroad;
-    for (size_t i = 0; i < g->ring_count; i++)
-        others += g->ring[i] != row && (!is_abroad || g->ring[i]->member.is_gateway);
-    size_t enough = is_abroad ? ACCUSERS_ABROAD : GOSSIP_ACCUSERS;
+    /* who could accuse it, ourselves among them */
+    size_t others = row->is_abroad ? g->home_gateways : g->ring_count - 1;
+    size_t enough = row->is_abroad ? ACCUSERS_ABROAD : GOSSIP_ACCUSERS;
+    if (others == 0)
+        return 1;
     return others < enough ? others : enough;
 }
 
 /* We reach it, and too few say that they do not. */
 static void absolve(struct gossip *g, struct gossip_row *row)
 {
-    if (row->member.heard_ms > row->suspect_ms && !row->is_accused_by_us)
-        gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
+    if (row->member.heard_ms <= row->suspect_ms || row->is_accused_by_us)
+        return;
+    gossip_rumours_drop_accusations(g, row);
+    row->accusation_count = 0;
+    gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
 }
 
 /* It spoke to us since it is suspected, and not long ago: one way at least is open. */
@@ -286,7 +298,7 @@ void gossip_suspicion_clear(struct gossip *g, struct gossip_row *row)
     bool was_suspect = row->member.state == GOSSIP_SUSPECT;
     for (size_t i = 0; i < row->accusation_count && was_suspect; i++) {
         struct gossip_row *accuser = gossip_row_find(g, &row->accusations[i].accuser);
-        if (accuser)
+        if (accuser && accuser->false_alarms < 2 * FALSE_ALARMS_MAX)
             accuser->false_alarms++;
     }
     g->counts.false_alarms += was_suspect;
@@ -310,11 +322,16 @@ void gossip_suspicion_put(struct gossip *g, const struct gossip_row *row)
     }
 }
 
-void gossip_refute(struct gossip *g, uint64_t incarnation)
+void gossip_refute(struct gossip *g)
 {
-    g->self->member.incarnation = incarnation + 1;
+    g->refuted_ms = g->now_ms;
+    g->refute_due_ms = UINT64_MAX;
+    g->self->member.incarnation++;
     gossip_persist_ahead(g);
     g->counts.refutations++;
-    gossip_health_add(g, 1);
     gossip_fanout_refute(g);
+    if (g->ashamed_ms && g->now_ms - g->ashamed_ms < ASHAMED_MS)
+        return; /* a liar's accusations would keep us slow */
+    g->ashamed_ms = g->now_ms;
+    gossip_health_add(g, 1);
 }
