@@ -192,16 +192,26 @@ static bool verify(struct gossip *g, const struct id *owner, const uint8_t *key,
     return g->cfg.ops->verify(g->cfg.ctx, key, message, part->signature);
 }
 
+/* Each new version costs everybody a signature: an owner has so many in a second. */
+static bool is_too_often(const struct gossip *g, struct gossip_row *row)
+{
+    if (g->now_ms - row->taken_since_ms >= 1000) {
+        row->taken_since_ms = g->now_ms;
+        row->taken = 0;
+    }
+    return row->taken++ >= VERSIONS_PER_SECOND;
+}
+
 /* Under one version there is one record: the first one stays, whatever else its owner signed. */
 static void note_equivocation(struct gossip *g, const struct gossip_from *from,
                               struct gossip_row *row, const struct gossip_part *part)
 {
     const struct gossip_stored *s = &row->stored[part->record.kind];
     bool is_same = memcmp(s->data + s->signed_size, part->signature, CRYPTO_SIGNATURE_SIZE) == 0;
-    if (is_same || compare(&part->record, &row->member.records[part->record.kind]) != 0)
+    if (is_same || is_too_often(g, row) ||
+        compare(&part->record, &row->member.records[part->record.kind]) != 0)
         return;
     bool is_true = verify(g, &row->member.id, row->member.key, part);
-    row->refused += is_true; /* the owner's fault, not the messenger's */
     refuse(g, from, row, is_true ? ERR_EXISTS : ERR_BAD_SIGNATURE);
 }
 
@@ -352,16 +362,6 @@ static void on_new(struct gossip *g, const struct gossip_from *from, const struc
     meet_home(g, row);
 }
 
-/* Each new version costs everybody a signature: an owner has so many in a second. */
-static bool is_too_often(const struct gossip *g, struct gossip_row *row)
-{
-    if (g->now_ms - row->taken_since_ms >= 1000) {
-        row->taken_since_ms = g->now_ms;
-        row->taken = 0;
-    }
-    return row->taken++ >= VERSIONS_PER_SECOND;
-}
-
 static void on_known(struct gossip *g, const struct gossip_from *from, struct gossip_row *row,
                      const struct gossip_part *part)
 {
@@ -371,7 +371,7 @@ static void on_known(struct gossip *g, const struct gossip_from *from, struct go
         note_equivocation(g, from, row, part);
         return;
     }
-    if (gossip_is_blamed(g, row) || is_too_often(g, row)) {
+    if (is_too_often(g, row)) {
         gossip_refuse(g, &row->member.id, ERR_OVERLOADED);
         return;
     }
