@@ -147,7 +147,7 @@ struct gossip {
 
     uint64_t incarnation_ceiling; /* persisted */
     uint64_t persist;             /* to be, by this step */
-    uint64_t first_incarnation;   /* of this process */
+    uint64_t first_incarnation;   /* of this process: sequences count from it */
     uint64_t uptime_ms;
     uint64_t sequence;      /* of datagrams */
     uint32_t answers_left;  /* messages that the one being read may still cause */

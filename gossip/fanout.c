@@ -65,7 +65,7 @@ static void send_to_relays(struct gossip *g, struct gossip_row *owner, enum goss
     relay_later(g, owner, kind, is_in_grid(g, g->self));
 }
 
-/* One of the region whose gateways begin at `at`: they stand together. NULL: none has spoken yet. */
+/* One of the region whose gateways begin at `at`: they stand together. NULL: none has spoken. */
 static struct gossip_row *choose_gateway(struct gossip *g, size_t at, size_t *ret_next)
 {
     const char *region = g->abroad[at]->member.region;

@@ -43,7 +43,8 @@ struct gossip_row *gossip_row_by_ref(const struct gossip *g, struct gossip_ref r
 /* Rows of ids from this bucket on, by id: index of the first. */
 size_t gossip_row_lower_bound(const struct gossip *g, const uint8_t *prefix, size_t size);
 /* `said`: its NODE record; NULL for ourselves. LIMIT: no row is left that may be forgotten;
- * NO_MEMORY; REPLAYED: it was forgotten with this incarnation or a greater one. The row is alive and told as new. */
+ * NO_MEMORY; REPLAYED: it was forgotten with this incarnation or a greater one, and has not signed
+ * anything since. The row is alive and told as new. */
 MUST_CHECK enum err gossip_row_add(struct gossip *g, const struct id *id,
                                    const struct gossip_owner *owner,
                                    const struct gossip_signed *said, struct gossip_row **ret_row);

@@ -13,7 +13,8 @@
 #define BLAME_MS 60000
 #define VERSIONS_PER_SECOND 24 /* of one owner: loads on sharp changes, and some others */
 #define AGE_SLACK_MS GOSSIP_SKEW_MS
-#define JUMP_MS 3000 /* two processes of one key must not chase each other at full speed */
+#define TWIN_LIFE_S 600 /* sequences, too, go above those of a twin that lived as long */
+#define JUMP_MS 3000    /* two processes of one key must not chase each other at full speed */
 #define INCARNATION_AHEAD_MAX_S (1ull << 32) /* they begin at the clock and count refutations */
 
 /* --- keeping */
@@ -208,8 +209,8 @@ static void note_equivocation(struct gossip *g, const struct gossip_from *from,
 {
     const struct gossip_stored *s = &row->stored[part->record.kind];
     bool is_same = memcmp(s->data + s->signed_size, part->signature, CRYPTO_SIGNATURE_SIZE) == 0;
-    if (is_same || is_too_often(g, row) ||
-        compare(&part->record, &row->member.records[part->record.kind]) != 0)
+    if (is_same || compare(&part->record, &row->member.records[part->record.kind]) != 0 ||
+        is_too_often(g, row))
         return;
     bool is_true = verify(g, &row->member.id, row->member.key, part);
     refuse(g, from, row, is_true ? ERR_EXISTS : ERR_BAD_SIGNATURE);
@@ -235,6 +236,7 @@ static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
         return;
     g->jump_after_ms = g->now_ms + rng_between(&g->rng, JUMP_MS / 2, JUMP_MS);
     g->self->member.incarnation = said->incarnation + 1;
+    g->first_incarnation = said->incarnation + TWIN_LIFE_S - g->uptime_ms / 1000;
     gossip_persist_ahead(g);
     publish_again(g, GOSSIP_NODE);
     publish_again(g, GOSSIP_INVENTORY);

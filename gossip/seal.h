@@ -6,7 +6,7 @@
  *   u8 version (1) ‖ sender's ref (6) ‖ sequence (u64) ‖ ciphertext ‖ tag (16)
  *
  * The nonce is the sender's id and the sequence, which rises with every datagram that a node seals,
- * across restarts too: it counts microseconds of the wall clock, or one more than the last. The
+ * across restarts too: it counts on from the persisted incarnation, about a million a second. The
  * head and the mesh's id are authenticated. */
 #ifndef GOSSIP_SEAL_H
 #define GOSSIP_SEAL_H
