@@ -131,15 +131,13 @@ struct gossip {
     size_t ring_count;
     size_t grid_count; /* of the ring's first, that can be dialled: they hand loads on */
     struct gossip_row *guests[GOSSIP_GUESTS_MAX]; /* who only dial, and hear all through us */
-    size_t guest_count;
-    size_t home_gateways;
+    size_t guest_count, home_gateways;
     struct gossip_row **order; /* the live but us, shuffled: whom to probe */
     size_t order_count;
     size_t order_next;
     bool ring_stale;
     struct gossip_row *abroad[GOSSIP_ABROAD_MAX]; /* gateways of other regions */
-    size_t abroad_count;
-    size_t abroad_next;
+    size_t abroad_count, abroad_next;
     bool is_new_gateway;  /* we are one since a moment ago: to be told abroad */
     size_t versions_next; /* the row from where on versions are shown abroad */
     struct gossip_forgotten *forgotten;
@@ -149,11 +147,10 @@ struct gossip {
     uint64_t persist;             /* to be, by this step */
     uint64_t first_incarnation;   /* of this process: sequences count from it */
     uint64_t uptime_ms;
-    uint64_t sequence;      /* of datagrams */
-    uint32_t answers_left;  /* messages that the one being read may still cause */
-    uint64_t refuted_ms;    /* our last refutation, */
-    uint64_t refute_due_ms; /* and one that must wait a moment */
-    uint64_t ashamed_ms;    /* when a refutation last cost us health */
+    uint64_t sequence;                  /* of datagrams */
+    uint32_t answers_left;              /* messages that the one being read may still cause */
+    uint64_t refuted_ms, refute_due_ms; /* our last refutation, and one that must wait a moment */
+    uint64_t ashamed_ms;                /* when a refutation last cost us health */
     uint64_t keys_made;
     uint64_t jump_after_ms; /* our incarnation is not raised over our own key's before */
     struct gossip_coordinate_self coordinate;

@@ -76,6 +76,7 @@ struct lane {
     /* the node around it */
     void (*on_exchange_done)(void *owner); /* an exchange or a peer's stream ended while draining */
     const struct facts *(*facts)(void *owner);
+    void (*on_leave)(void *owner); /* an operator wants this node to leave the mesh */
     void *owner;
 };
 

@@ -110,7 +110,26 @@ static enum err persist_incarnation(void *owner, uint64_t incarnation)
                                       : ERR_OK;
 }
 
-static const struct mesh_ops mesh_ops = {on_peer_request, node_facts, on_peer, persist_incarnation};
+static enum err persist_keyring(void *owner, struct bytes ring)
+{
+    const struct node *n = owner;
+    return n->cfg.persist_keyring ? n->cfg.persist_keyring(n->cfg.owner, ring) : ERR_OK;
+}
+
+static void on_abroad(void *owner)
+{
+    struct node *n = owner;
+    candidates_invalidate(&n->lane.candidates);
+}
+
+static const struct mesh_ops mesh_ops = {
+    .on_request = on_peer_request,
+    .facts = node_facts,
+    .on_peer = on_peer,
+    .persist_incarnation = persist_incarnation,
+    .persist_keyring = persist_keyring,
+    .on_abroad = on_abroad,
+};
 
 /* --- ready and drained */
 
@@ -207,6 +226,11 @@ void node_leave(struct node *n)
     node_drain(n);
 }
 
+static void on_leave(void *owner)
+{
+    node_leave(owner);
+}
+
 /* --- open and close */
 
 static void lane_init(struct node *n)
@@ -223,6 +247,7 @@ static void lane_init(struct node *n)
     lane->boot_ms = cfg->boot_ms;
     lane->started_ms = io_now_ms(cfg->loop);
     lane->on_exchange_done = on_exchange_done;
+    lane->on_leave = on_leave;
     lane->facts = node_facts;
     lane->owner = n;
     rng_init(&lane->rng, cfg->seed);
@@ -265,11 +290,13 @@ static enum err open_mesh(struct node *n, struct buf *message)
                            .streams_max = n->config.limits.inflight,
                            .stream_window = (uint32_t)n->config.limits.window_bytes,
                            .request_window = NODE_REQUEST_WINDOW,
+                           .keyring = n->cfg.keyring,
                            .incarnation = n->cfg.incarnation};
     memcpy(cfg.gossip_key, n->cfg.gossip_key, sizeof cfg.gossip_key);
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_mesh), &cfg.listen);
     if (e == ERR_OK)
         e = mesh_open(&cfg, &mesh_ops, n, &n->lane.mesh);
+    crypto_wipe(cfg.gossip_key, sizeof cfg.gossip_key);
     if (e != ERR_OK)
         return explain(message, e, "listen.mesh", n->config.listen_mesh);
     struct io_addr addr;

@@ -25,13 +25,15 @@ struct node_cfg {
     const struct trace *trace; /* may be NULL */
     uint64_t seed;
     uint64_t boot_ms;       /* rises with every start of this identity */
-    uint8_t gossip_key[32]; /* the mesh's */
+    struct bytes keyring;   /* of gossip, borrowed for node_open; empty: it comes over a link */
+    uint8_t gossip_key[32]; /* until there is a ring */
     uint64_t incarnation;   /* of gossip, the last one persisted; 0: none */
     /* The next one: on disk on return, or an error, and then nothing is said under it. NULL:
      * nothing is kept. */
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
-    const char *control_path; /* unix socket, or NULL: none */
-    const char *version;      /* "0.1.0" */
+    enum err (*persist_keyring)(void *owner, struct bytes ring); /* likewise */
+    const char *control_path;                                    /* unix socket, or NULL: none */
+    const char *version;                                         /* "0.1.0" */
     bool allow_insecure_http;
     void (*on_ready)(void *owner);   /* it serves */
     void (*on_drained)(void *owner); /* node_drain is done: no request is left */

@@ -9,6 +9,7 @@
 struct admin_view {
     const struct identity *identity;
     const struct mesh *mesh;
+    const struct summary_view *abroad; /* what other regions serve; NULL: nothing is known */
     const struct facts *self;
     const char *state;   /* "starting" "ready" "draining" */
     uint64_t now_ms;     /* io_now_ms */
@@ -23,7 +24,7 @@ MUST_CHECK enum err admin_nodes_json(const struct admin_view *v, struct buf *out
 MUST_CHECK enum err admin_models_json(const struct admin_view *v, struct buf *out);
 /* GET /v1/models: {"object":"list","data":[{"id","object":"model","created","owned_by"}]}, each
  * model once, only what somebody alive can serve (this node's or a usable peer's backend that is
- * up), sorted by name. */
+ * up, or a region that a usable gateway leads to), sorted by name. */
 MUST_CHECK enum err admin_openai_models_json(const struct admin_view *v, struct buf *out);
 /* GET /v1/models/ID: one such object; NOT_FOUND. */
 MUST_CHECK enum err admin_openai_model_json(const struct admin_view *v, struct bytes id,

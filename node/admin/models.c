@@ -12,24 +12,42 @@ static bool same_name(const struct roster_offer *a, const struct roster_offer *b
     return bytes_equal(a->model->name, b->model->name);
 }
 
-/* Offers of one version, from `at`; returns the index after them. A node with two such backends
- * stands once. */
-static size_t put_version(struct json *j, const struct roster_offers *o, size_t at)
+static size_t end_of_version(const struct roster_offers *o, size_t at)
 {
     const struct roster_offer *first = &o->items[at];
-    json_open(j, '{');
-    json_put_text_or_null(j, "version", first->model->version);
-    json_key(j, "nodes");
+    while (at < o->count && same_name(first, &o->items[at]) &&
+           bytes_equal(first->model->version, o->items[at].model->version))
+        at++;
+    return at;
+}
+
+/* Who offers it: nodes, or regions. A node with two such backends stands once. */
+static void put_offerers(struct json *j, const struct roster_offers *o, size_t at, size_t end,
+                         bool regions)
+{
+    const struct roster_offer *last = NULL;
+    json_key(j, regions ? "regions" : "nodes");
     json_open(j, '[');
-    for (; at < o->count && same_name(first, &o->items[at]) &&
-           bytes_equal(first->model->version, o->items[at].model->version);
-         at++) {
-        if (&o->items[at] == first || o->items[at].rank != o->items[at - 1].rank)
-            json_text(j, o->items[at].node);
+    for (; at < end; at++) {
+        const struct roster_offer *offer = &o->items[at];
+        if ((offer->region.size > 0) != regions || (last && last->rank == offer->rank))
+            continue;
+        json_text(j, regions ? offer->region : offer->node);
+        last = offer;
     }
     json_close(j, ']');
+}
+
+/* Offers of one version, from `at`; returns the index after them. */
+static size_t put_version(struct json *j, const struct roster_offers *o, size_t at)
+{
+    size_t end = end_of_version(o, at);
+    json_open(j, '{');
+    json_put_text_or_null(j, "version", o->items[at].model->version);
+    put_offerers(j, o, at, end, false);
+    put_offerers(j, o, at, end, true);
     json_close(j, '}');
-    return at;
+    return end;
 }
 
 static size_t put_model(struct json *j, const struct roster_offers *o, size_t at)

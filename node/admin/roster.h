@@ -11,21 +11,23 @@ struct roster {
 };
 void roster_of(const struct admin_view *v, struct roster *ret_roster);
 
-/* One model on one backend of one node. */
+/* One model on one backend of one node; or in another region, on nodes that only that one knows. */
 struct roster_offer {
     const struct facts_model *model;
     const struct facts_backend *backend;
-    struct bytes node;
-    size_t rank; /* this node 0, then the peers as in the roster */
+    struct bytes node;   /* empty: it is the region that offers */
+    struct bytes region; /* then */
+    size_t rank;         /* this node 0, then the peers as in the roster, then regions */
 };
 enum roster_filter {
-    ROSTER_SERVED, /* a request could be sent there now: this node or a usable peer, the backend up
-                    */
+    ROSTER_SERVED, /* a request could be sent there now: this node or a usable peer, the backend up;
+                      or a region through a usable gateway */
     ROSTER_KNOWN,  /* also suspect or draining peers, and backends that are still loading */
 };
 struct roster_offers {
     struct roster_offer *items; /* by model name, version, rank */
     size_t count;
+    struct facts_model *region_models; /* of the regions' offers */
 };
 /* NO_MEMORY. End with roster_offers_fini. */
 MUST_CHECK enum err roster_offers_collect(const struct admin_view *v, enum roster_filter filter,

@@ -1,4 +1,4 @@
-/* Two numbers in D/data/node, an LMDB environment of one small table; see boot.h. */
+/* Two numbers and a key ring in D/data/node, an LMDB environment of one small table; see boot.h. */
 #include "node/cli/boot.h"
 
 #include "node/cli/enrol.h"
@@ -7,6 +7,7 @@
 #define MAP_SIZE (16ull * 1024 * 1024)
 #define BOOT_KEY BYTES("boot_ms")
 #define INCARNATION_KEY BYTES("incarnation")
+#define KEYRING_KEY BYTES("keyring")
 #define NUMBER_SIZE 8
 
 static enum err get_number(struct kv_txn *txn, struct kv_table table, struct bytes key,
@@ -34,12 +35,27 @@ static enum err put_number(struct kv_txn *txn, struct kv_table table, struct byt
     return kv_put(txn, table, key, bytes_of(stored, sizeof(stored)));
 }
 
+/* A ring that does not fit was not written by us. */
+static enum err get_keyring(struct kv_txn *txn, struct boot *boot)
+{
+    struct bytes value;
+    enum err e = kv_get(txn, boot->table, KEYRING_KEY, &value);
+    if (e != ERR_OK)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    if (value.size > sizeof(boot->keyring))
+        return ERR_CORRUPT;
+    memcpy(boot->keyring, value.data, value.size);
+    boot->keyring_size = value.size;
+    return ERR_OK;
+}
+
 static enum err advance(struct kv_txn *txn, struct boot *boot)
 {
     uint64_t last_ms;
     uint64_t now_ms = enrol_now_ms();
     TRY(get_number(txn, boot->table, BOOT_KEY, &last_ms));
     TRY(get_number(txn, boot->table, INCARNATION_KEY, &boot->incarnation));
+    TRY(get_keyring(txn, boot));
     boot->boot_ms = last_ms >= now_ms ? last_ms + 1 : now_ms;
     return put_number(txn, boot->table, BOOT_KEY, boot->boot_ms);
 }
@@ -67,6 +83,13 @@ enum err boot_save_incarnation(struct boot *boot, uint64_t incarnation)
     return end(txn, put_number(txn, boot->table, INCARNATION_KEY, incarnation));
 }
 
+enum err boot_save_keyring(struct boot *boot, struct bytes ring)
+{
+    struct kv_txn *txn;
+    TRY(kv_begin_write(boot->kv, &txn));
+    return end(txn, kv_put(txn, boot->table, KEYRING_KEY, ring));
+}
+
 static enum cli_exit refuse(enum err e, const char *path)
 {
     if (e == ERR_LOCKED)
@@ -74,7 +97,8 @@ static enum cli_exit refuse(enum err e, const char *path)
                          "already running: %s: another grapevine holds it; stop that first", path);
     if (e == ERR_CORRUPT)
         return say_error(CLI_FAILED,
-                         "damaged: %s: remove it; only the numbers of its last start are lost",
+                         "damaged: %s: remove it; the numbers of its last start are lost, and "
+                         "the gossip key until a peer brings it",
                          path);
     return say_file_error(e, path);
 }
@@ -111,4 +135,5 @@ void boot_close(struct boot *boot)
     if (boot->kv)
         kv_close(boot->kv);
     boot->kv = NULL;
+    crypto_wipe(boot->keyring, sizeof(boot->keyring));
 }

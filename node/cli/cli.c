@@ -20,10 +20,31 @@ static bool asks_for_help(int argc, char *const *argv)
     return false;
 }
 
-/* "receipt" or "ls" alone, or with a second word that no command has. */
+/* "gossip key" of `gossip key --help`: the words before the flag. */
+static void join_words(int argc, char *const *argv, char ret_words[128])
+{
+    ret_words[0] = 0;
+    for (int i = 0; i < argc && !is_help(argv[i]); i++) {
+        size_t used = strlen(ret_words);
+        snprintf(ret_words + used, 128 - used, "%s%.60s", i ? " " : "", argv[i]);
+    }
+}
+
+static bool is_group(const char *words)
+{
+    size_t size = strlen(words);
+    for (size_t i = 0; i < command_count(); i++) {
+        const char *name = command_at(i)->name;
+        if (strncmp(name, words, size) == 0 && name[size] == ' ')
+            return true;
+    }
+    return false;
+}
+
+/* "receipt" or "gossip key" alone, or with a word behind it that no command has. */
 static enum cli_exit refuse_group(int argc, char *const *argv, bool *ret_is_group)
 {
-    char list[256] = "";
+    char list[256] = "", words[128];
     for (size_t i = 0; i < command_count(); i++) {
         const char *name = command_at(i)->name;
         size_t size = strlen(argv[0]);
@@ -35,9 +56,9 @@ static enum cli_exit refuse_group(int argc, char *const *argv, bool *ret_is_grou
     *ret_is_group = list[0] != 0;
     if (!list[0])
         return CLI_DONE;
-    return say_error(CLI_USAGE, "%s: %s%s%.100s: try grapevine %s",
-                     argc > 1 ? "unknown command" : "incomplete command", argv[0],
-                     argc > 1 ? " " : "", argc > 1 ? argv[1] : "", list);
+    join_words(argc < 3 ? argc : 3, argv, words);
+    return say_error(CLI_USAGE, "%s: %s: try grapevine %s",
+                     is_group(words) ? "incomplete command" : "unknown command", words, list);
 }
 
 static enum cli_exit refuse_command(int argc, char *const *argv)
@@ -93,6 +114,7 @@ static enum cli_exit parse_and_run(const struct command *command, int argc, char
 static enum cli_exit dispatch(int argc, char *const *argv)
 {
     int words;
+    char group[128];
     if (argc == 0)
         return say_error(CLI_USAGE, "no command: grapevine: see grapevine help");
     if (is_help(argv[0])) {
@@ -103,7 +125,8 @@ static enum cli_exit dispatch(int argc, char *const *argv)
         return parse_and_run(command_find(1, (char *[]){(char *)"version"}, &words), argc - 1,
                              argv + 1);
     const struct command *command = command_find(argc, argv, &words);
-    if (!command && argc > 1 && is_help(argv[1]) && command_help_group(argv[0]))
+    join_words(argc, argv, group);
+    if (!command && asks_for_help(argc, argv) && command_help_group(group))
         return CLI_DONE;
     if (!command)
         return refuse_command(argc, argv);
@@ -117,14 +140,17 @@ static enum cli_exit dispatch(int argc, char *const *argv)
 enum cli_exit cli_help(const struct cli *cli)
 {
     int words;
+    char group[128];
     const struct flags *f = &cli->flags;
     if (f->word_count == 0) {
         command_list();
         return CLI_DONE;
     }
-    char *argv[2] = {(char *)f->words[0], (char *)(f->word_count > 1 ? f->words[1] : "")};
+    char *argv[3] = {(char *)f->words[0], (char *)(f->word_count > 1 ? f->words[1] : ""),
+                     (char *)(f->word_count > 2 ? f->words[2] : "")};
     const struct command *command = command_find((int)f->word_count, argv, &words);
-    if (!command && f->word_count == 1 && command_help_group(argv[0]))
+    join_words((int)f->word_count, argv, group);
+    if (!command && command_help_group(group))
         return CLI_DONE;
     if (!command)
         return refuse_command((int)f->word_count, argv);

@@ -71,6 +71,19 @@ static const struct flag verify_flags[] = {
     FLAGS_END,
 };
 
+static const struct flag events_flags[] = {
+    FLAG_DIR,
+    {"--last", "N", "first show the last N that are known (20; 256 at most)", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
+static const struct flag rotate_flags[] = {
+    FLAG_DIR,
+    {"--key", "FILE", "the administrator's key (else $GRAPEVINE_KEY, else D/admin.key)", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
+
 static const struct command commands[] = {
     {"init", "", "found a mesh and make its first node",
      "Makes the mesh root's key, an administrator's key, and a node with its certificate and\n"
@@ -108,8 +121,26 @@ static const struct command commands[] = {
      "receipt\n"
      "is consistent with the root key that it names itself. FILE may be - for stdin.",
      verify_flags, 1, 1, cli_receipt_verify},
+    {"events", "", "what happens to the members of the mesh, as it happens",
+     "Prints what the node that runs in directory D has seen lately, then a line for each new "
+     "event,\n"
+     "until it is interrupted or the node stops.",
+     events_flags, 0, 0, cli_events},
+    {"leave", "", "take the running node out of the mesh",
+     "The node that runs in directory D says goodbye, so that nobody takes it for dead, finishes "
+     "its\n"
+     "requests and ends. Started again, it is back.",
+     client_flags, 0, 0, cli_leave},
+    {"gossip key rotate", "", "make a new key for the mesh's gossip",
+     "Signs a key ring with the administrator's key and gives it to the node that runs in "
+     "directory\n"
+     "D, which tells all members. The key before it is still understood.",
+     rotate_flags, 0, 0, cli_gossip_key_rotate},
+    {"gossip key status", "", "which key the mesh's gossip has, and how many have it",
+     "Asks the node that runs in directory D; it tells what it knows of the members.", client_flags,
+     0, 0, cli_gossip_key_status},
     {"version", "", "version, commit, compiler, libraries", "", only_output, 0, 0, cli_version},
-    {"help", "[COMMAND]", "this list, or the help of one command", "", only_output + 1, 0, 2,
+    {"help", "[COMMAND]", "this list, or the help of one command", "", only_output + 1, 0, 3,
      cli_help},
 };
 
@@ -124,18 +155,17 @@ const struct command *command_at(size_t index)
     return &commands[index];
 }
 
-/* Is argv[0], or argv[0] and argv[1] together, this name? */
+/* Are the first of argv, one or several, this name? */
 static bool matches(const char *name, int argc, char *const *argv, int *ret_words)
 {
-    const char *space = strchr(name, ' ');
-    if (!space) {
-        *ret_words = 1;
-        return strcmp(argv[0], name) == 0;
+    struct bytes rest = bytes_from_str(name);
+    for (*ret_words = 0; rest.size > 0 && *ret_words < argc; ++*ret_words) {
+        struct bytes word = bytes_of(rest.data, bytes_find(rest, ' '));
+        if (!bytes_equal(word, bytes_from_str(argv[*ret_words])))
+            return false;
+        rest = bytes_skip(rest, word.size + 1);
     }
-    *ret_words = 2;
-    return argc >= 2 &&
-           bytes_equal(bytes_of(name, (size_t)(space - name)), bytes_from_str(argv[0])) &&
-           strcmp(space + 1, argv[1]) == 0;
+    return rest.size == 0;
 }
 
 const struct command *command_find(int argc, char *const *argv, int *ret_words)
@@ -153,10 +183,11 @@ const struct command *command_find(int argc, char *const *argv, int *ret_words)
 const char *command_near(int argc, char *const *argv)
 {
     const char *names[sizeof(commands) / sizeof(commands[0]) + 1] = {0};
-    char both[128];
+    char both[192];
     for (size_t i = 0; i < command_count(); i++)
         names[i] = commands[i].name;
-    snprintf(both, sizeof(both), "%.60s %.60s", argv[0], argc > 1 ? argv[1] : "");
+    snprintf(both, sizeof(both), "%.60s%s%.60s%s%.60s", argv[0], argc > 1 ? " " : "",
+             argc > 1 ? argv[1] : "", argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     const char *near = flags_near(both, names);
     return near ? near : flags_near(argv[0], names);
 }
@@ -167,27 +198,27 @@ void command_list(void)
 {
     printf("grapevine: a routerless inference mesh\n\nusage: grapevine COMMAND [FLAGS]\n\n");
     for (size_t i = 0; i < command_count(); i++)
-        printf("  %-16s%s\n", commands[i].name, commands[i].summary);
+        printf("  %-19s%s\n", commands[i].name, commands[i].summary);
     printf("\ngrapevine COMMAND --help explains a command. To try it: grapevine run --dev "
            "--backend http://127.0.0.1:8081\n"
            "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 not reachable or timed out.\n");
 }
 
-bool command_help_group(const char *word)
+bool command_help_group(const char *words)
 {
-    size_t size = strlen(word);
+    size_t size = strlen(words);
     bool found = false;
     for (size_t i = 0; i < command_count(); i++) {
         const struct command *c = &commands[i];
-        if (strncmp(c->name, word, size) != 0 || c->name[size] != ' ')
+        if (strncmp(c->name, words, size) != 0 || c->name[size] != ' ')
             continue;
         if (!found)
-            printf("usage: grapevine %s COMMAND [FLAGS]\n\n", word);
-        printf("  %-16s%s\n", c->name, c->summary);
+            printf("usage: grapevine %s COMMAND [FLAGS]\n\n", words);
+        printf("  %-19s%s\n", c->name, c->summary);
         found = true;
     }
     if (found)
-        printf("\ngrapevine %s COMMAND --help explains a command.\n", word);
+        printf("\ngrapevine %s COMMAND --help explains a command.\n", words);
     return found;
 }
 

@@ -34,14 +34,18 @@ const char *command_near(int argc, char *const *argv);
 /* `help` and `COMMAND --help`, on stdout. */
 void command_list(void);
 void command_help(const struct command *command);
-/* `WORD --help` where only WORD and another word are a command: those commands. False: none. */
-bool command_help_group(const char *word);
+/* `WORDS --help` where only WORDS and more are a command: those commands. False: none. */
+bool command_help_group(const char *words);
 
 enum cli_exit cli_config_check(const struct cli *cli);
+enum cli_exit cli_events(const struct cli *cli);
+enum cli_exit cli_gossip_key_rotate(const struct cli *cli);
+enum cli_exit cli_gossip_key_status(const struct cli *cli);
 enum cli_exit cli_help(const struct cli *cli);
 enum cli_exit cli_init(const struct cli *cli);
 enum cli_exit cli_invite(const struct cli *cli);
 enum cli_exit cli_join(const struct cli *cli);
+enum cli_exit cli_leave(const struct cli *cli);
 enum cli_exit cli_ls_models(const struct cli *cli);
 enum cli_exit cli_ls_nodes(const struct cli *cli);
 enum cli_exit cli_receipt_get(const struct cli *cli);

@@ -1,4 +1,5 @@
 /* A small HTTP client over the control socket, on a loop of its own that ends with the answer.
+ * One answer goes on until the node or the caller ends it.
  *
  * Happy path: connect, write the request, parse, end of the message stops the loop.
  * Failure modes: no socket or nobody behind it (connect fails), silence (timer), an end or a reset
@@ -11,8 +12,10 @@
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
+#include <time.h>
 
 #define HEAD_MAX (16 * 1024)
+#define KNOCK_MS 100
 
 struct call {
     struct io_loop *loop;
@@ -20,7 +23,11 @@ struct call {
     struct io_timer timer;
     struct http_parser *parser;
     const char *target;
+    bool is_post;
+    struct bytes content; /* of a POST */
     struct buf *body;
+    bool (*on_data)(void *owner, struct bytes data); /* of an answer that goes on; or NULL */
+    void *owner;
     int status;
     bool is_done;
     enum err result;
@@ -35,17 +42,28 @@ static void finish(struct call *c, enum err e)
     io_loop_stop(c->loop);
 }
 
+static bool goes_on(const struct call *c)
+{
+    return c->on_data && c->status == 200;
+}
+
 static enum err on_head(void *owner, const struct http_head *head)
 {
     struct call *c = owner;
     c->status = head->status;
+    if (goes_on(c))
+        io_timer_stop(&c->timer);
     return ERR_OK;
 }
 
 static enum err on_body(void *owner, struct bytes data)
 {
     struct call *c = owner;
-    return buf_append(c->body, data);
+    if (!goes_on(c))
+        return buf_append(c->body, data);
+    if (!c->is_done && !c->on_data(c->owner, data))
+        finish(c, ERR_OK);
+    return ERR_OK;
 }
 
 static enum err on_end(void *owner)
@@ -59,17 +77,20 @@ static const struct http_parser_ops parser_ops = {on_head, on_body, on_end};
 static void on_open(void *owner, enum err e)
 {
     struct call *c = owner;
-    char request[1024];
+    char head[1024];
+    char length[48] = "";
     if (e != ERR_OK) {
         finish(c, e);
         return;
     }
-    int size =
-        snprintf(request, sizeof(request),
-                 "GET %s HTTP/1.1\r\nHost: grapevine\r\nConnection: close\r\n\r\n", c->target);
-    CHECK(size > 0 && (size_t)size < sizeof(request));
-    struct bytes part = bytes_of(request, (size_t)size);
-    io_stream_write(c->stream, &part, 1);
+    if (c->is_post)
+        snprintf(length, sizeof(length), "Content-Length: %zu\r\n", c->content.size);
+    int size = snprintf(head, sizeof(head),
+                        "%s %s HTTP/1.1\r\nHost: grapevine\r\nConnection: close\r\n%s\r\n",
+                        c->is_post ? "POST" : "GET", c->target, length);
+    CHECK(size > 0 && (size_t)size < sizeof(head));
+    struct bytes parts[] = {bytes_of(head, (size_t)size), c->content};
+    io_stream_write(c->stream, parts, c->content.size > 0 ? 2 : 1);
     io_stream_read(c->stream);
 }
 
@@ -121,7 +142,7 @@ static enum err call_on_loop(struct call *c, const struct io_addr *addr)
     return c->result;
 }
 
-static enum err call(const struct io_addr *addr, struct call *c)
+static enum err call_at(const struct io_addr *addr, struct call *c)
 {
     TRY(io_loop_create(&c->loop));
     enum err e = call_on_loop(c, addr);
@@ -167,25 +188,111 @@ static enum cli_exit say_status(const struct call *c, const char *missing)
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "message"));
     snprintf(text, sizeof(text), "%s", message ? message : "no reason given");
     cJSON_Delete(json);
-    return say_error(CLI_FAILED, "refused by the node with status %d: %.200s: %s", c->status,
-                     c->target, text);
+    bool is_forbidden = c->status == 401 || c->status == 403;
+    return say_error(is_forbidden ? CLI_REFUSED : CLI_FAILED,
+                     "refused by the node with status %d: %.200s: %s", c->status, c->target, text);
+}
+
+/* --- requests */
+
+struct place {
+    char dir[FILES_PATH_MAX];
+    char path[FILES_PATH_MAX];
+    struct io_addr addr;
+};
+
+static enum cli_exit find_place(const struct cli *cli, struct place *p)
+{
+    enum cli_exit code = nodedir_find(&cli->flags, p->dir);
+    if (code != CLI_DONE)
+        return code;
+    if (files_join(p->dir, NODEDIR_CONTROL, p->path) != ERR_OK ||
+        io_addr_unix(p->path, &p->addr) != ERR_OK)
+        return say_error(CLI_UNREACHABLE, "path too long for a socket: %s: no node can run there",
+                         p->path);
+    return CLI_DONE;
+}
+
+static enum cli_exit call(const struct cli *cli, struct call *c, const char *missing)
+{
+    struct place place;
+    enum cli_exit code = find_place(cli, &place);
+    if (code != CLI_DONE)
+        return code;
+    enum err e = call_at(&place.addr, c);
+    if (e != ERR_OK && goes_on(c))
+        return say_error(CLI_UNREACHABLE, "the node stopped: %s: start it again, see its log",
+                         place.path);
+    if (e != ERR_OK)
+        return say_unreachable(e, place.dir, place.path);
+    return c->status == 200 ? CLI_DONE : say_status(c, missing);
 }
 
 enum cli_exit control_get(const struct cli *cli, const char *target, const char *missing,
                           struct buf *body)
 {
-    char dir[FILES_PATH_MAX];
-    char path[FILES_PATH_MAX];
-    struct io_addr addr;
     struct call c = {.target = target, .body = body, .result = ERR_INTERNAL};
-    enum cli_exit code = nodedir_find(&cli->flags, dir);
+    return call(cli, &c, missing);
+}
+
+enum cli_exit control_post(const struct cli *cli, const char *target, struct bytes content,
+                           struct buf *body)
+{
+    struct call c = {.target = target,
+                     .is_post = true,
+                     .content = content,
+                     .body = body,
+                     .result = ERR_INTERNAL};
+    return call(cli, &c, NULL);
+}
+
+enum cli_exit control_follow(const struct cli *cli, const char *target,
+                             bool (*on_data)(void *owner, struct bytes data), void *owner)
+{
+    struct buf body;
+    struct call c = {.target = target,
+                     .body = &body,
+                     .on_data = on_data,
+                     .owner = owner,
+                     .result = ERR_INTERNAL};
+    buf_init(&body, CONTROL_BODY_MAX);
+    enum cli_exit code = call(cli, &c, NULL);
+    buf_fini(&body);
+    return code;
+}
+
+/* --- waiting for the end: whoever may connect is let go at once */
+
+static void on_answered(void *owner, enum err e)
+{
+    struct call *c = owner;
+    finish(c, e);
+}
+
+static const struct io_stream_ops knock_ops = {on_answered, NULL, NULL, NULL, on_fail};
+
+static enum err knock(const struct io_addr *addr)
+{
+    struct call c = {.result = ERR_INTERNAL};
+    TRY(io_loop_create(&c.loop));
+    enum err e = io_connect(c.loop, addr, &knock_ops, &c, &c.stream);
+    if (e == ERR_OK) {
+        io_loop_run(c.loop);
+        e = c.result;
+    }
+    io_stream_close(c.stream);
+    io_loop_destroy(c.loop);
+    return e;
+}
+
+enum cli_exit control_await_end(const struct cli *cli)
+{
+    static const struct timespec pause = {.tv_nsec = KNOCK_MS * 1000000};
+    struct place place;
+    enum cli_exit code = find_place(cli, &place);
     if (code != CLI_DONE)
         return code;
-    if (files_join(dir, NODEDIR_CONTROL, path) != ERR_OK || io_addr_unix(path, &addr) != ERR_OK)
-        return say_error(CLI_UNREACHABLE, "path too long for a socket: %s: no node can run there",
-                         path);
-    enum err e = call(&addr, &c);
-    if (e != ERR_OK)
-        return say_unreachable(e, dir, path);
-    return c.status == 200 ? CLI_DONE : say_status(&c, missing);
+    while (knock(&place.addr) == ERR_OK)
+        nanosleep(&pause, NULL);
+    return CLI_DONE;
 }

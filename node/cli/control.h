@@ -1,4 +1,4 @@
-/* Asking the running node: one GET over its control socket. */
+/* Asking the running node over its control socket: one request, one answer. */
 #ifndef NODE_CLI_CONTROL_H
 #define NODE_CLI_CONTROL_H
 
@@ -12,5 +12,16 @@
  * a 404 (where it is not NULL), else with the node's own words. */
 MUST_CHECK enum cli_exit control_get(const struct cli *cli, const char *target, const char *missing,
                                      struct buf *body);
+/* The same for a POST of `content`; REFUSED for 401 and 403. */
+MUST_CHECK enum cli_exit control_post(const struct cli *cli, const char *target,
+                                      struct bytes content, struct buf *body);
+/* A GET whose answer goes on: on_data is given its pieces, without a limit of time
+ * once it has begun. Ends when the node ends it: DONE, or in the middle, as a node that
+ * stops does: UNREACHABLE. on_data returns false to end it: DONE. */
+MUST_CHECK enum cli_exit control_follow(const struct cli *cli, const char *target,
+                                        bool (*on_data)(void *owner, struct bytes data),
+                                        void *owner);
+/* Waits until no node answers in the directory any more. */
+MUST_CHECK enum cli_exit control_await_end(const struct cli *cli);
 
 #endif

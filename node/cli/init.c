@@ -3,6 +3,7 @@
 #include "node/cli/init.h"
 
 #include "node/cli/authority.h"
+#include "node/cli/boot.h"
 #include "node/cli/enrol.h"
 #include "node/cli/nodedir.h"
 
@@ -27,6 +28,33 @@ static enum err make_keys(const struct config *config, struct keyfile *root, str
     return e;
 }
 
+/* The first key of the mesh's gossip; the nodes that join get it over their first link. */
+static enum err store_keyring(const struct keyfile *admin, struct boot *boot)
+{
+    uint8_t space[KEYRING_SIZE_MAX];
+    struct buf ring;
+    struct keyring_author author = {.seed = admin->seed,
+                                    .root = admin->root,
+                                    .chain = bytes_of(admin->chain, admin->chain_size)};
+    buf_init_fixed(&ring, space, sizeof(space));
+    enum err e = keyring_make(&author, NULL, enrol_now_ms(), &ring);
+    if (e == ERR_OK)
+        e = boot_save_keyring(boot, buf_bytes(&ring));
+    crypto_wipe(space, sizeof(space));
+    return e;
+}
+
+static enum cli_exit make_keyring(const char *dir, const struct keyfile *admin)
+{
+    struct boot boot;
+    enum cli_exit code = boot_open(dir, &boot);
+    if (code != CLI_DONE)
+        return code;
+    enum err e = store_keyring(admin, &boot);
+    boot_close(&boot);
+    return e == ERR_OK ? CLI_DONE : say_file_error(e, dir);
+}
+
 enum cli_exit init_found(const char *dir, const struct config *config, struct keyfile *ret_node)
 {
     struct keyfile root = {.chain_size = 0};
@@ -38,6 +66,8 @@ enum cli_exit init_found(const char *dir, const struct config *config, struct ke
     enum cli_exit code = e == ERR_OK ? nodedir_make(dir, &content)
                                      : say_error(say_exit_of(e), "keys cannot be made: %s: %s", dir,
                                                  authority_reason(e));
+    if (code == CLI_DONE)
+        code = make_keyring(dir, &admin);
     if (code == CLI_DONE)
         *ret_node = node;
     keyfile_wipe(&root);

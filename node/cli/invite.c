@@ -50,14 +50,11 @@ static enum cli_exit parse_request(const struct flags *flags, struct request *r)
 static enum cli_exit load_admin(const struct flags *flags, const char *dir,
                                 struct keyfile *ret_admin)
 {
-    char path[FILES_PATH_MAX];
-    const char *given = flags_get(flags, "--key");
-    if (!given)
-        given = getenv("GRAPEVINE_KEY");
-    if (given && given[0])
-        return keyfile_load(KEYFILE_ADMIN, given, ret_admin);
-    enum err e = files_join(dir, NODEDIR_ADMIN_KEY, path);
-    if (e == ERR_OK && !files_exists(path))
+    char path[FILES_PATH_MAX], own[FILES_PATH_MAX];
+    enum err e = nodedir_admin_path(flags, dir, path);
+    if (e == ERR_OK)
+        e = files_join(dir, NODEDIR_ADMIN_KEY, own);
+    if (e == ERR_OK && strcmp(path, own) == 0 && !files_exists(path))
         return say_error(CLI_FAILED,
                          "no administrator's key: %s: name one with --key FILE or "
                          "$GRAPEVINE_KEY",

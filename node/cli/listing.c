@@ -125,22 +125,25 @@ static enum cli_exit print_nodes(const cJSON *answer)
 
 static void add_model(struct table *t, const cJSON *model)
 {
-    char names[NAMES_SIZE];
-    const cJSON *version, *node;
+    char names[NAMES_SIZE], regions[NAMES_SIZE];
+    const cJSON *version, *node, *region;
     cJSON_ArrayForEach(version, cJSON_GetObjectItemCaseSensitive(model, "versions"))
     {
-        names[0] = 0;
+        names[0] = regions[0] = 0;
         cJSON_ArrayForEach(node, cJSON_GetObjectItemCaseSensitive(version, "nodes"))
             append_name(names, cJSON_IsString(node) ? node->valuestring : "?");
+        cJSON_ArrayForEach(region, cJSON_GetObjectItemCaseSensitive(version, "regions"))
+            append_name(regions, cJSON_IsString(region) ? region->valuestring : "?");
         table_add(t, text_of(model, "name"));
         table_add(t, text_of(version, "version"));
         table_add(t, names);
+        table_add(t, regions);
     }
 }
 
 static enum cli_exit print_models(const cJSON *answer)
 {
-    static const char *const headers[] = {"MODEL", "VERSION", "NODES", NULL};
+    static const char *const headers[] = {"MODEL", "VERSION", "NODES", "OTHER REGIONS", NULL};
     const cJSON *model;
     struct table t;
     table_init(&t, headers);

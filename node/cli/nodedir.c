@@ -42,6 +42,20 @@ enum cli_exit nodedir_find(const struct flags *flags, char ret_dir[FILES_PATH_MA
     return CLI_DONE;
 }
 
+enum err nodedir_admin_path(const struct flags *flags, const char *dir,
+                            char ret_path[FILES_PATH_MAX])
+{
+    const char *given = flags_get(flags, "--key");
+    if (!given)
+        given = getenv("GRAPEVINE_KEY");
+    if (!given || !given[0])
+        return files_join(dir, NODEDIR_ADMIN_KEY, ret_path);
+    if (strlen(given) >= FILES_PATH_MAX)
+        return ERR_LIMIT;
+    bytes_to_str(bytes_from_str(given), ret_path, FILES_PATH_MAX);
+    return ERR_OK;
+}
+
 /* --- making one */
 
 static enum cli_exit refuse_used(const char *dir)

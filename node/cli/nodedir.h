@@ -20,6 +20,10 @@
  * others; without slashes at its end. Says what is wrong. */
 MUST_CHECK enum cli_exit nodedir_find(const struct flags *flags, char ret_dir[FILES_PATH_MAX]);
 
+/* Where an administrator's key is: --key FILE, else $GRAPEVINE_KEY, else D/admin.key. LIMIT. */
+MUST_CHECK enum err nodedir_admin_path(const struct flags *flags, const char *dir,
+                                       char ret_path[FILES_PATH_MAX]);
+
 /* What a new directory will hold; NULL: not this file. */
 struct nodedir_content {
     const struct keyfile *root;  /* seed */

@@ -188,9 +188,23 @@ static void on_linger_over(struct io_timer *timer)
     io_loop_stop(r->loop);
 }
 
+static enum err persist_incarnation(void *owner, uint64_t incarnation)
+{
+    struct run *r = owner;
+    return boot_save_incarnation(&r->boot, incarnation);
+}
+
+static enum err persist_keyring(void *owner, struct bytes ring)
+{
+    struct run *r = owner;
+    return boot_save_keyring(&r->boot, ring);
+}
+
 static void on_drained(void *owner)
 {
     struct run *r = owner;
+    if (!r->is_stopping) /* it was told to leave */
+        notify_systemd("STOPPING=1");
     io_timer_start(r->loop, &r->linger, LINGER_MS, on_linger_over);
 }
 
@@ -313,6 +327,10 @@ static enum cli_exit open_node(struct run *r)
                            .identity = &r->identity,
                            .log = &r->log,
                            .boot_ms = r->boot.boot_ms,
+                           .incarnation = r->boot.incarnation,
+                           .persist_incarnation = persist_incarnation,
+                           .keyring = bytes_of(r->boot.keyring, r->boot.keyring_size),
+                           .persist_keyring = persist_keyring,
                            .control_path = r->control_path,
                            .version = GV_VERSION,
                            .allow_insecure_http = flags_has(&r->cli->flags, "--insecure-http"),
@@ -323,7 +341,7 @@ static enum cli_exit open_node(struct run *r)
     if (code != CLI_DONE)
         return code;
     crypto_random(&cfg.seed, sizeof(cfg.seed));
-    crypto_hash(bytes_of(r->identity.mesh.bytes, ID_SIZE), cfg.gossip_key);
+    crypto_random(cfg.gossip_key, sizeof(cfg.gossip_key));
     buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);
     enum err e = node_open(&cfg, &message, &r->node);
     if (e != ERR_OK && takes_another_port(r, e)) {

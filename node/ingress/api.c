@@ -14,6 +14,10 @@
     {                                                                                              \
         path_, prefix_, API_LOCAL, faces_, GET_, "GET, HEAD, OPTIONS", NULL, answer_               \
     }
+#define ORDER(path_, prefix_, methods_, allow_, answer_)                                           \
+    {                                                                                              \
+        path_, prefix_, API_LOCAL, API_CONTROL, methods_, allow_, NULL, answer_                    \
+    }
 
 static const struct api_endpoint endpoints[] = {
     INFER("/v1/chat/completions", "chat"),
@@ -30,6 +34,10 @@ static const struct api_endpoint endpoints[] = {
     LOCAL("/mesh/v1/nodes", false, API_CONTROL, local_nodes),
     LOCAL("/mesh/v1/models", false, API_CONTROL, local_models),
     LOCAL("/mesh/v1/receipts", true, API_CONTROL, local_receipt),
+    LOCAL("/mesh/v1/events", false, API_CONTROL, local_events),
+    ORDER("/mesh/v1/leave", false, POST_, "POST, OPTIONS", local_leave),
+    ORDER("/mesh/v1/gossip-keys", true, GET_ | POST_, "GET, HEAD, POST, OPTIONS",
+          local_gossip_keys),
 };
 #define ROWS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ROWS <= API_COUNT, "API_COUNT bounds the metrics' tables");

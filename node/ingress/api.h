@@ -33,7 +33,7 @@ struct api_endpoint {
 /* The endpoint of a request target (its query is cut off), or NULL. */
 const struct api_endpoint *api_find(struct bytes target, enum api_face face);
 /* Position in the table, for metrics; API_COUNT for NULL. */
-#define API_COUNT 16
+#define API_COUNT 24
 size_t api_index(const struct api_endpoint *e);
 const struct api_endpoint *api_at(size_t index); /* NULL past the end */
 struct bytes api_path(struct bytes target);

@@ -107,6 +107,7 @@ struct exchange {
     union {
         struct backend_call backend;
         struct peer_call peer;
+        struct local_events_call *events; /* a local answer that goes on */
     } call;
     struct digest answer_hash;
 };

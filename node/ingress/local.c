@@ -15,6 +15,7 @@ static struct admin_view view_of(const struct lane *lane)
     static const char *const names[] = {"starting", "ready", "draining"};
     return (struct admin_view){.identity = lane->identity,
                                .mesh = lane->mesh,
+                               .abroad = mesh_abroad(lane->mesh),
                                .self = lane->facts(lane->owner),
                                .state = names[lane->state],
                                .now_ms = io_now_ms(lane->loop),

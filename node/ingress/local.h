@@ -1,4 +1,5 @@
-/* Answers that this node gives itself: health, metrics, models, what the CLI reads. */
+/* Answers that this node gives itself: health, metrics, models, what the CLI reads, and what it
+ * orders. */
 #ifndef NODE_INGRESS_LOCAL_H
 #define NODE_INGRESS_LOCAL_H
 
@@ -15,5 +16,10 @@ enum err local_status(struct exchange *x, struct bytes path);
 enum err local_nodes(struct exchange *x, struct bytes path);
 enum err local_models(struct exchange *x, struct bytes path);
 enum err local_receipt(struct exchange *x, struct bytes path);
+/* local_orders.c */
+enum err local_leave(struct exchange *x, struct bytes path);
+enum err local_gossip_keys(struct exchange *x, struct bytes path);
+/* local_events.c */
+enum err local_events(struct exchange *x, struct bytes path);
 
 #endif

@@ -54,7 +54,8 @@ bool contact_is_wanted(const struct contact *c)
     if (!p || c->is_self || c->port == 0)
         return c->is_listed && !c->is_self;
     const struct peer_slot *slot = (const struct peer_slot *)p;
-    bool is_asked_for = slot->wants_link || slot->is_via || slot->is_tried || slot->mail.count > 0;
+    bool is_asked_for = slot->wants_link || slot->is_via || slot->is_tried ||
+                        slot->mail.count > 0 || slot->keys.is_due;
     if (!c->is_listed)
         return is_asked_for;
     bool is_only_way = slot->contact.port == 0;

@@ -3,8 +3,11 @@
 #define NODE_MESH_CORE_H
 
 #include "base/state.h"
+#include "node/mesh/abroad.h"
 #include "node/mesh/contact.h"
+#include "node/mesh/events.h"
 #include "node/mesh/gossip_driver.h"
+#include "node/mesh/keys.h"
 #include "node/mesh/link.h"
 #include "node/mesh/peer.h"
 #include "node/mesh/publish.h"
@@ -40,7 +43,10 @@ struct mesh {
     struct contact *contacts;
     size_t contact_count;
     struct gossip_driver gossip;
+    struct keys keys;
+    struct events events;
     struct publish publish;
+    struct abroad abroad;
     struct upkeep upkeep;
 
     struct buf out;                   /* one write of one link; empty between calls */

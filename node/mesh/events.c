@@ -1,12 +1,11 @@
 /* A ring of events; see events.h. Knows nothing of the mesh around it. */
 #include "node/mesh/events.h"
 
-const char *event_kind_name(enum event_kind kind)
+const char *events_kind_name(enum event_kind kind)
 {
     static const char *const names[] = {
-        [EVENT_JOINED] = "joined",     [EVENT_SUSPECT] = "suspect",
-        [EVENT_DOWN] = "down",         [EVENT_BACK] = "back",
-        [EVENT_LEFT] = "left",         [EVENT_FORGOTTEN] = "forgotten",
+        [EVENT_JOINED] = "joined",     [EVENT_SUSPECT] = "suspect", [EVENT_DOWN] = "down",
+        [EVENT_BACK] = "back",         [EVENT_LEFT] = "left",       [EVENT_FORGOTTEN] = "forgotten",
         [EVENT_CONFLICT] = "conflict",
     };
     return names[kind];
@@ -94,11 +93,14 @@ void events_unsubscribe(struct events_reader *reader)
     list_remove(&reader->node);
 }
 
-const struct event *events_read(const struct events *ev, struct events_reader *reader,
-                                uint64_t *ret_missed)
+uint64_t events_missed(const struct events *ev, const struct events_reader *reader)
 {
     uint64_t first = oldest(ev);
-    *ret_missed = reader->next < first ? first - reader->next : 0;
-    reader->next += *ret_missed;
+    return reader->next < first ? first - reader->next : 0;
+}
+
+const struct event *events_read(const struct events *ev, struct events_reader *reader)
+{
+    reader->next += events_missed(ev, reader);
     return reader->next < ev->count ? &ev->kept[reader->next++ % EVENTS_KEPT] : NULL;
 }

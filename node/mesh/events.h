@@ -1,7 +1,7 @@
 /* What happened to the members, newest last: the last EVENTS_KEPT of them, numbered since the start
  * of this process, and readers who follow. A reader keeps a number and nothing else, so that a slow
- * one costs no memory: it learns that it missed some. Filled by whoever obeys gossip's effects, read
- * by node/ingress/events.c for `grapevine events`. */
+ * one costs no memory: it learns that it missed some. Filled by whoever obeys gossip's effects,
+ * read by node/ingress/local_events.c for `grapevine events`. */
 #ifndef NODE_MESH_EVENTS_H
 #define NODE_MESH_EVENTS_H
 
@@ -20,7 +20,7 @@ enum event_kind {
     EVENT_FORGOTTEN,
     EVENT_CONFLICT, /* another process speaks under this node's key */
 };
-const char *event_kind_name(enum event_kind kind); /* "joined" "suspect" ... */
+const char *events_kind_name(enum event_kind kind); /* "joined" "suspect" ... */
 
 struct event {
     uint64_t time_ms; /* wall clock */
@@ -57,10 +57,10 @@ void events_add_conflict(struct events *ev, uint64_t wall_ms, const struct id *i
 
 /* Begins with the `last` newest ones that are kept. */
 void events_subscribe(struct events *ev, struct events_reader *reader, size_t last);
-void events_unsubscribe(struct events_reader *reader); /* harmless on one that is not subscribed */
-/* The next one, NULL: it has had them all. *ret_missed is how many were gone before it came. The
- * pointer holds until the next event is added. */
-const struct event *events_read(const struct events *ev, struct events_reader *reader,
-                                uint64_t *ret_missed);
+void events_unsubscribe(struct events_reader *reader); /* once more is harmless */
+/* How many went out of the ring before this reader came for them. */
+uint64_t events_missed(const struct events *ev, const struct events_reader *reader);
+/* The next one that is kept, until the next one is added; NULL: it has had them all. */
+const struct event *events_read(const struct events *ev, struct events_reader *reader);
 
 #endif

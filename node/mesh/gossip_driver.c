@@ -82,19 +82,35 @@ static void log_refusal(struct mesh *m, const struct gossip_refusal *r)
         LOG_STR("from", p ? p->name : ""), LOG_ID("id", &r->from), LOG_ERR(r->reason));
 }
 
+static void note_event(struct mesh *m, const struct gossip_change *c)
+{
+    const char *names[GOSSIP_ACCUSERS];
+    for (size_t i = 0; i < c->accuser_count; i++) {
+        const struct peer *p = mesh_peer_find(m, &c->accusers[i]);
+        bool is_own = id_equal(&c->accusers[i], &m->cfg.identity->node);
+        names[i] = is_own ? mesh_own_name(m) : p ? p->name : "?";
+    }
+    events_add_change(&m->events, io_wall_ms(m->cfg.loop), c, names);
+}
+
 static void look(struct mesh *m, const struct gossip_effects *effects)
 {
-    for (size_t i = 0; i < effects->change_count; i++)
+    for (size_t i = 0; i < effects->change_count; i++) {
         peer_on_change(m, &effects->changes[i]);
+        note_event(m, &effects->changes[i]);
+    }
     for (size_t i = 0; i < effects->news_count; i++)
         peer_on_news(m, &effects->news[i]);
     if (effects->overflow)
         peer_review_all(m);
     for (size_t i = 0; i < effects->refusal_count; i++)
         log_refusal(m, &effects->refusals[i]);
-    if (effects->identity_conflict)
-        LOG(m->cfg.log, mesh_level(m, MESH_LINES_REFUSALS, LOG_WARN), "identity_used_twice",
-            LOG_ID("id", &m->cfg.identity->node));
+    if (!effects->identity_conflict)
+        return;
+    LOG(m->cfg.log, mesh_level(m, MESH_LINES_REFUSALS, LOG_WARN), "identity_used_twice",
+        LOG_ID("id", &m->cfg.identity->node));
+    events_add_conflict(&m->events, io_wall_ms(m->cfg.loop), &m->cfg.identity->node,
+                        mesh_own_name(m));
 }
 
 static void await_deadline(struct mesh *m)
@@ -162,6 +178,16 @@ void mesh_leave(struct mesh *m)
         return;
     m->has_left = true;
     step(m, &(struct gossip_event){.type = GOSSIP_GOODBYE});
+}
+
+void gossip_driver_rekey(struct mesh *m, struct bytes keys)
+{
+    struct gossip_driver *d = &m->gossip;
+    CHECK(keys.size > 0 && keys.size <= sizeof(d->keys) && keys.size % sizeof(d->keys[0]) == 0);
+    memcpy(d->keys, keys.data, keys.size);
+    d->key_count = keys.size / sizeof(d->keys[0]);
+    if (d->core)
+        step(m, &(struct gossip_event){.type = GOSSIP_REKEY, .data = keys});
 }
 
 /* --- what others find out */
@@ -253,11 +279,11 @@ static enum err make_core(struct mesh *m)
                              .now_ms = mesh_now_ms(m),
                              .wall_ms = io_wall_ms(m->cfg.loop),
                              .members_max = MESH_PEERS_MAX,
-                             .key_count = 1,
+                             .key_count = m->gossip.key_count,
                              .ops = &gossip_payload_ops,
                              .ctx = m};
     memcpy(cfg.key, own->public_key, sizeof(cfg.key));
-    memcpy(cfg.keys[0], m->cfg.gossip_key, sizeof(cfg.keys[0]));
+    memcpy(cfg.keys, m->gossip.keys, sizeof(cfg.keys));
     enum err e = gossip_create(&cfg, &m->gossip.core);
     crypto_wipe(&cfg, sizeof(cfg));
     m->gossip.wall_ahead_ms = wall_ahead_ms(m);
@@ -267,6 +293,8 @@ static enum err make_core(struct mesh *m)
 enum err gossip_driver_start(struct mesh *m)
 {
     m->gossip.persisted = m->cfg.incarnation;
+    if (m->gossip.key_count == 0)
+        gossip_driver_rekey(m, bytes_of(m->cfg.gossip_key, sizeof(m->cfg.gossip_key)));
     crypto_sign_secret_to_dh(m->cfg.identity->secret, m->gossip.dh_secret);
     TRY(make_core(m));
     await_deadline(m);
@@ -320,6 +348,7 @@ void gossip_driver_stop(struct mesh *m)
     d->core = NULL;
     d->socket = NULL;
     crypto_wipe(d->dh_secret, sizeof(d->dh_secret));
+    crypto_wipe(d->keys, sizeof(d->keys));
 }
 
 /* --- questions */

@@ -15,6 +15,8 @@ struct gossip_driver {
     struct io_task tell;
     struct list telling; /* of peer_slot */
     bool is_stepping;
+    uint8_t keys[GOSSIP_KEYS_MAX][32]; /* the one to seal with first */
+    size_t key_count;                  /* 0: mesh_cfg's is the only one */
     uint64_t to_persist;               /* must be on disk before anything is sent; 0: nothing */
     uint64_t persisted;                /* the greatest incarnation that is there */
     int64_t wall_ahead_ms;             /* of the monotonic clock, when the core was made */
@@ -35,6 +37,8 @@ MUST_CHECK enum err gossip_driver_bind(struct mesh *m, const struct io_addr *add
 /* Makes the core: NO_MEMORY, INVALID. */
 MUST_CHECK enum err gossip_driver_start(struct mesh *m);
 void gossip_driver_stop(struct mesh *m);
+/* One or two keys in a row, the one to seal with first: from now on, or once the core is made. */
+void gossip_driver_rekey(struct mesh *m, struct bytes keys);
 /* Once in a while: begins anew if the wall clock was wrong at the start. */
 void gossip_driver_review_clock(struct mesh *m);
 

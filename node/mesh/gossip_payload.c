@@ -45,10 +45,12 @@ static enum err check_kind(const struct mesh *m, enum gossip_kind kind, struct b
 {
     struct facts_inventory inventory;
     struct facts_report report;
+    struct summary summary;
     switch (kind) {
     case GOSSIP_NODE: return check_node(m, payload, wall_ms, scratch, ret_owner);
     case GOSSIP_INVENTORY: return facts_inventory_decode(payload, scratch, &inventory);
     case GOSSIP_LOAD: return facts_report_decode(payload, &report);
+    case GOSSIP_SUMMARY: return summary_decode(payload, scratch, &summary);
     case GOSSIP_LEAVE: return payload.size == 0 ? ERR_OK : ERR_INVALID;
     default: return ERR_UNSUPPORTED; /* no node of this version says more */
     }

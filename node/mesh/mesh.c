@@ -3,6 +3,7 @@
 #include "node/mesh/mesh.h"
 
 #include "node/mesh/core.h"
+#include "node/mesh/orders.h"
 
 #include <stdlib.h>
 
@@ -80,6 +81,7 @@ static enum err start(struct mesh *m)
     TRY(make_contacts(m));
     TRY(take_ports(m));
     set_advertised(m);
+    keys_start(m);
     TRY(gossip_driver_start(m));
     publish_start(m);
     upkeep_start(m);
@@ -103,7 +105,10 @@ enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops *ops, void 
     io_task_init(&m->reap, on_reap);
     buf_init(&m->out, MESH_OUT_SIZE_MAX);
     gossip_driver_init(m);
+    keys_init(m);
+    events_init(&m->events);
     publish_init(&m->publish);
+    abroad_init(&m->abroad);
     enum err e = start(m);
     if (e != ERR_OK) {
         mesh_close(m);
@@ -157,6 +162,7 @@ void mesh_close(struct mesh *m)
         return;
     publish_stop(m);
     upkeep_stop(m);
+    keys_stop(m);
     gossip_driver_stop(m);
     m->closing = true;
     stop_meeting(m);
@@ -170,6 +176,8 @@ void mesh_close(struct mesh *m)
     free(m->contacts);
     buf_fini(&m->out);
     publish_fini(&m->publish);
+    keys_fini(m);
+    abroad_fini(&m->abroad);
     crypto_wipe(m->cfg.gossip_key, sizeof(m->cfg.gossip_key));
     crypto_wipe(m->static_secret, sizeof(m->static_secret));
     crypto_wipe(m->plain, sizeof(m->plain));
@@ -202,4 +210,9 @@ struct peer *mesh_peer(const struct mesh *m, size_t index)
 void mesh_counts(const struct mesh *m, struct mesh_counts *ret_counts)
 {
     *ret_counts = m->counts;
+}
+
+struct events *mesh_events(struct mesh *m)
+{
+    return &m->events;
 }

@@ -1,5 +1,5 @@
 /* The mesh as one node sees it: its links, and a peer for every node that gossip tells of. The only
- * header of node/mesh that other folders include (besides facts.h).
+ * header of node/mesh that other folders include (besides facts.h, summary.h, orders.h).
  *
  * A link is one TCP connection between two nodes, whoever dialled it:
  * Noise_XX_25519_ChaChaPoly_BLAKE2b, the certificates in the handshake payload, sealed records
@@ -22,12 +22,14 @@
 #include "node/http/h2.h"
 #include "node/io/stream.h"
 #include "node/mesh/facts.h"
+#include "node/mesh/summary.h"
 #include "node/trust/envelope.h"
 
 #define MESH_PEERS_MAX 4096 /* the down and the left among them */
 #define MESH_CONTACTS_MAX 64
 #define MESH_LINKS_WANTED_MAX 32 /* that this node keeps for requests */
 #define MESH_LINKS_RARE_MAX 32   /* beside those, to whoever alone has a model */
+#define MESH_LINKS_ABROAD_MAX 32 /* ... to gateways of regions that have what home has not */
 #define MESH_FACTS_INTERVAL_MS 1000
 #define MESH_PING_INTERVAL_MS 500 /* while a stream is open; measures RTT */
 #define MESH_KEEPALIVE_MS 15000   /* while none is: below what NATs allow for */
@@ -91,9 +93,9 @@ struct mesh_stream {
 };
 
 struct mesh_ops {
-    /* A peer's request (any path but /mesh/v1/gossip). The callee sets *ret_stream to its own
-     * mesh_stream (ops, peer and h2 are filled in by the mesh before the first callback) or returns
-     * an err to refuse it. head is borrowed. */
+    /* A peer's request (any path but those of gossip and its keys). The callee sets *ret_stream to
+     * its own mesh_stream (ops, peer and h2 are filled in by the mesh before the first callback) or
+     * returns an err to refuse it. head is borrowed. */
     enum err (*on_request)(void *owner, struct peer *peer, struct h2_stream *s,
                            const struct http_head *head, bool ended,
                            struct mesh_stream **ret_stream);
@@ -105,6 +107,10 @@ struct mesh_ops {
     /* Our incarnation will be this, or less: it must be on disk on return. An error: nothing is
      * sent under it. NULL: nothing is kept (tests). */
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
+    /* A newer key ring came: to be given to mesh_open at the next start. NULL: nothing is kept. */
+    enum err (*persist_keyring)(void *owner, struct bytes ring);
+    /* What other regions are believed to serve changed, or by whom. May be NULL. */
+    void (*on_abroad)(void *owner);
 };
 
 struct mesh_cfg {
@@ -122,7 +128,8 @@ struct mesh_cfg {
     uint32_t request_window; /* bytes of a request's body in flight to us, per stream */
     uint64_t rekey_bytes;    /* 0: 1 GiB */
     uint64_t rekey_ms;       /* 0: 1 h */
-    uint8_t gossip_key[32];  /* the mesh's */
+    struct bytes keyring;    /* encoded, borrowed for the call; empty: it comes over a link */
+    uint8_t gossip_key[32];  /* until there is a ring */
     uint64_t incarnation;    /* the last one persisted; 0: none */
 };
 
@@ -147,6 +154,8 @@ struct peer *mesh_peer(const struct mesh *m, size_t index);             /* by id
 struct peer *mesh_peer_find(const struct mesh *m, const struct id *id); /* or NULL */
 /* True when a new request can be opened to it now. */
 bool mesh_peer_is_usable(const struct peer *p);
+/* Other regions as their gateways sum them up; changes between turns of the loop. */
+const struct summary_view *mesh_abroad(const struct mesh *m);
 /* A load report that came with an answer. */
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load);
 /* Our facts changed: what is new of them is published now, at most every 100 ms. */

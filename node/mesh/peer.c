@@ -329,6 +329,7 @@ void peer_link_up(struct link *l)
         peer_move(p, PEER_ALIVE, ERR_OK);
     peer_changed(p);
     gossip_driver_tell(p, GOSSIP_DRIVER_LINK_UP);
+    keys_link_up(p);
     mail_flush(p);
 }
 

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "node/mesh/contact.h"
 #include "node/mesh/handshake.h"
+#include "node/mesh/keys.h"
 #include "node/mesh/mail.h"
 #include "node/mesh/mesh.h"
 
@@ -33,6 +34,7 @@ struct peer_slot {
     bool has_report;
     struct contact contact;
     struct mailbox mail;
+    struct keys_peer keys;
     bool wants_link; /* upkeep: it executes, and is near enough */
     bool is_via;     /* upkeep: we are reached through it */
     bool is_tried; /* upkeep: it is down, and dialled once in case it does not know whom to dial */

@@ -197,7 +197,7 @@ void peer_on_news(struct mesh *m, const struct gossip_news *news)
 {
     const struct gossip_member *member = gossip_driver_member(m, &news->owner);
     struct peer *p = member && !member->is_self ? row_of(m, member) : NULL;
-    if (p && news->kind != GOSSIP_LEAVE)
+    if (p && news->kind != GOSSIP_LEAVE && news->kind != GOSSIP_SUMMARY) /* abroad.c reads those */
         take(p, member, news->kind);
 }
 

@@ -71,6 +71,7 @@ static void on_timer(struct io_timer *timer)
     struct mesh *m = LIST_ENTRY(timer, struct mesh, publish.timer);
     publish_look(m);
     peer_confirm_all(m);
+    abroad_look(m);
     io_timer_start(m->cfg.loop, timer, MESH_FACTS_INTERVAL_MS, on_timer);
 }
 

@@ -1,5 +1,5 @@
 /* Requests on links: the HTTP/2 sessions' callbacks, handed on to whoever owns the stream. Only the
- * path of gossip's messages is ours. */
+ * paths of gossip's messages and keys are ours. */
 #include "node/mesh/core.h"
 
 enum err mesh_stream_open(struct peer *p, const struct http_head *head, bool ended,
@@ -28,6 +28,8 @@ static enum err accept_request(struct link *l, struct h2_stream *s, const struct
     struct mesh *m = l->mesh;
     if (bytes_equal(head->target, BYTES(MAIL_TARGET)))
         return mail_accept(l, head, ended, ret_stream);
+    if (bytes_equal(head->target, BYTES(KEYS_TARGET)))
+        return keys_accept(l, head, ended, ret_stream);
     return m->ops->on_request(m->owner, l->peer, s, head, ended, ret_stream);
 }
 

@@ -105,6 +105,74 @@ static void want_rare(struct mesh *m, struct peer_slot *const *slots, size_t cou
     map_fini(&models);
 }
 
+/* --- what only other regions have */
+
+#define ABROAD_EACH 2 /* links per region: one gateway may die */
+
+static void add_own_models(struct map *models, const struct facts *f)
+{
+    for (size_t b = 0; b < f->backend_count; b++)
+        for (size_t i = 0; i < f->backends[b].model_count; i++)
+            if (f->backends[b].state == FACTS_BACKEND_UP &&
+                map_put(models, f->backends[b].models[i].name, (void *)(uintptr_t)f) != ERR_OK)
+                return;
+}
+
+static void add_home(const struct mesh *m, struct map *models)
+{
+    add_own_models(models, m->ops->facts(m->owner));
+    for (size_t i = 0; i < m->peer_count; i++) {
+        const struct peer *p = &m->peers[i]->peer;
+        bool is_at_home = strcmp(p->region, m->cfg.identity->cert.region) == 0;
+        if (is_at_home && p->facts && p->state == PEER_ALIVE && !p->draining)
+            add_own_models(models, p->facts);
+    }
+}
+
+static bool has_more(const struct summary_region *r, const struct map *home)
+{
+    for (size_t i = 0; i < r->believed.model_count; i++)
+        if (!map_get(home, r->believed.models[i].name))
+            return true;
+    return false;
+}
+
+/* Linked ones first; else the nodes of this region spread over them by their ids. */
+static size_t want_gateways(struct mesh *m, const struct summary_region *r,
+                            struct peer_slot *const *slots, size_t count)
+{
+    struct peer_slot *found[GOSSIP_GATEWAYS];
+    size_t n = 0, wanted = 0, start = m->cfg.identity->node.bytes[ID_SIZE - 1];
+    for (size_t i = 0; i < count && n < GOSSIP_GATEWAYS; i++)
+        if (summary_has_gateway(r, &slots[i]->peer.id))
+            found[n++] = slots[i];
+    for (size_t i = 0; i < 2 * n && wanted < ABROAD_EACH; i++) {
+        struct peer_slot *slot = found[(start + i) % n];
+        bool is_turn = i >= n ? !slot->peer.link : slot->peer.link != NULL;
+        wanted += is_turn;
+        slot->wants_link |= is_turn;
+    }
+    return wanted;
+}
+
+static void want_abroad(struct mesh *m, struct peer_slot *const *slots, size_t count)
+{
+    const struct summary_view *v = mesh_abroad(m);
+    struct map home;
+    uint8_t seed[16];
+    if (v->region_count == 0)
+        return;
+    for (size_t i = 0; i < sizeof(seed); i++)
+        seed[i] = (uint8_t)rng_below(&m->rng, 256);
+    map_init(&home, seed, MODELS_MAX);
+    add_home(m, &home);
+    size_t wanted = 0;
+    for (size_t i = 0; i < v->region_count && wanted < MESH_LINKS_ABROAD_MAX; i++)
+        if (has_more(&v->regions[i], &home))
+            wanted += want_gateways(m, &v->regions[i], slots, count);
+    map_fini(&home);
+}
+
 /* Whoever is one stays one while it can. */
 static void choose_via(const struct mesh *m, struct peer_slot *const *slots, size_t count)
 {
@@ -211,6 +279,7 @@ static void run(struct mesh *m)
     size_t count = collect(m, slots);
     if (!want_near(slots, count))
         want_rare(m, slots, count);
+    want_abroad(m, slots, count);
     choose_via(m, slots, count);
     try_one_of_the_down(m);
     dial_all(m);

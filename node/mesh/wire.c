@@ -14,6 +14,8 @@ typedef Grapevine__Mesh__Inventory inventory_message;
 typedef Grapevine__Mesh__Backend backend_message;
 typedef Grapevine__Mesh__Model model_message;
 typedef Grapevine__Mesh__Load load_message;
+typedef Grapevine__Mesh__RegionModel region_model_message;
+typedef Grapevine__Mesh__Summary summary_message;
 
 /* --- encoding */
 
@@ -140,6 +142,49 @@ enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
     message.backend_queued = queued;
     message.n_backend_inflight = message.n_backend_queued = f->backend_count;
     return pack(&message.base, wire);
+}
+
+static void region_model_to_message(const struct summary_model *m,
+                                    region_model_message *ret_message)
+{
+    region_model_message message = GRAPEVINE__MESH__REGION_MODEL__INIT;
+    message.name = data_of(m->name);
+    message.version = data_of(m->version);
+    message.capacity = m->capacity;
+    message.inflight = m->inflight;
+    message.queued_p50 = m->queued_p50;
+    message.queued_p95 = m->queued_p95;
+    message.nodes = m->nodes;
+    message.entries = data_of(bytes_of(m->entries[0], m->entry_count * SUMMARY_ENTRY_SIZE));
+    *ret_message = message;
+}
+
+size_t mesh_wire_summary_model_size(const struct summary_model *m)
+{
+    region_model_message message;
+    region_model_message *models = &message;
+    summary_message summary = GRAPEVINE__MESH__SUMMARY__INIT;
+    region_model_to_message(m, &message);
+    summary.models = &models;
+    summary.n_models = 1;
+    return protobuf_c_message_get_packed_size(&summary.base);
+}
+
+enum err mesh_wire_summary_encode(const struct summary *s, struct buf *wire)
+{
+    region_model_message messages[SUMMARY_MODELS_MAX];
+    region_model_message *models[SUMMARY_MODELS_MAX];
+    summary_message summary = GRAPEVINE__MESH__SUMMARY__INIT;
+    CHECK(s->model_count <= SUMMARY_MODELS_MAX);
+    for (size_t i = 0; i < s->model_count; i++) {
+        region_model_to_message(&s->models[i], &messages[i]);
+        models[i] = &messages[i];
+    }
+    summary.models = models;
+    summary.n_models = s->model_count;
+    summary.left_out = s->left_out;
+    bool fits = protobuf_c_message_get_packed_size(&summary.base) <= SUMMARY_WIRE_MAX;
+    return fits ? pack(&summary.base, wire) : ERR_LIMIT;
 }
 
 /* --- decoding */
@@ -301,6 +346,51 @@ enum err mesh_wire_report_decode(struct bytes wire, struct facts_report *ret_rep
     ProtobufCAllocator allocator = {scratch_alloc, scratch_free, &scratch};
     load_message *message = grapevine__mesh__load__unpack(&allocator, wire.size, wire.data);
     enum err e = message ? report_from_message(message, ret_report) : ERR_INVALID;
+    arena_fini(&scratch);
+    return e;
+}
+
+static enum err region_model_from_message(const region_model_message *message, struct arena *arena,
+                                          struct summary_model *m)
+{
+    size_t size = message->entries.len;
+    if (size > sizeof(m->entries) || size % SUMMARY_ENTRY_SIZE != 0)
+        return ERR_INVALID;
+    TRY(copy(arena, message->name, &m->name));
+    TRY(copy(arena, message->version, &m->version));
+    m->capacity = message->capacity;
+    m->inflight = message->inflight;
+    m->queued_p50 = message->queued_p50;
+    m->queued_p95 = message->queued_p95;
+    m->nodes = message->nodes;
+    if (size > 0)
+        memcpy(m->entries, message->entries.data, size);
+    m->entry_count = size / SUMMARY_ENTRY_SIZE;
+    return ERR_OK;
+}
+
+static enum err summary_from_message(const summary_message *message, struct arena *arena,
+                                     struct summary *ret_summary)
+{
+    if (message->n_models > SUMMARY_MODELS_MAX)
+        return ERR_INVALID;
+    struct summary_model *models = arena_calloc(arena, (message->n_models + 1) * sizeof(*models));
+    if (!models)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < message->n_models; i++)
+        TRY(region_model_from_message(message->models[i], arena, &models[i]));
+    *ret_summary = (struct summary){models, message->n_models, message->left_out};
+    return ERR_OK;
+}
+
+enum err mesh_wire_summary_decode(struct bytes wire, struct arena *arena,
+                                  struct summary *ret_summary)
+{
+    struct arena scratch;
+    arena_init(&scratch, SCRATCH_SIZE_MAX);
+    ProtobufCAllocator allocator = {scratch_alloc, scratch_free, &scratch};
+    summary_message *message = grapevine__mesh__summary__unpack(&allocator, wire.size, wire.data);
+    enum err e = message ? summary_from_message(message, arena, ret_summary) : ERR_INVALID;
     arena_fini(&scratch);
     return e;
 }

@@ -45,6 +45,7 @@ static void add(struct candidates *c, struct bytes model, struct candidate item)
         return;
     struct candidate *last = set->count > 0 ? &set->items[set->count - 1] : NULL;
     if (last && item.peer && last->peer == item.peer) { /* several backends of one peer */
+        last->is_gateway |= item.is_gateway && !last->is_up;
         last->is_up |= item.is_up;
         return;
     }
@@ -74,6 +75,29 @@ static void add_peer(struct candidates *c, struct peer *p)
     }
 }
 
+static bool offers(const struct peer *p, struct bytes model)
+{
+    for (size_t b = 0; p->facts && b < p->facts->backend_count; b++)
+        for (size_t m = 0; m < p->facts->backends[b].model_count; m++)
+            if (bytes_equal(p->facts->backends[b].models[m].name, model))
+                return true;
+    return false;
+}
+
+/* A gateway of another region leads to all its region serves. What it has itself it says better
+ * itself. */
+static void add_region(struct candidates *c, const struct summary_view *view, struct peer *p)
+{
+    const struct summary_region *r = summary_region_find(view, p->region);
+    if (!r || !summary_has_gateway(r, &p->id))
+        return;
+    for (size_t i = 0; i < r->believed.model_count; i++) {
+        const struct summary_model *m = &r->believed.models[i];
+        if (!summary_is_only_at(m, &p->id) || !offers(p, m->name))
+            add(c, m->name, (struct candidate){.peer = p, .is_up = true, .is_gateway = true});
+    }
+}
+
 static void rebuild(struct lane *lane)
 {
     struct candidates *c = &lane->candidates;
@@ -88,8 +112,10 @@ static void rebuild(struct lane *lane)
         for (size_t m = 0; m < b->model_count; m++)
             add(c, b->models[m].name, (struct candidate){.backend = b, .is_up = is_up});
     }
-    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
+    for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
         add_peer(c, mesh_peer(lane->mesh, i));
+        add_region(c, mesh_abroad(lane->mesh), mesh_peer(lane->mesh, i));
+    }
     c->stale = false;
     c->rebuilds++;
 }

@@ -18,7 +18,8 @@ struct peer;
 struct candidate {
     struct backend *backend;
     struct peer *peer;
-    bool is_up; /* the backend, or one of the peer's with this model; as of the last facts */
+    bool is_up;      /* the backend, or one of the peer's with this model; as of the last facts */
+    bool is_gateway; /* not the peer itself has the model: its region does, by summary */
 };
 
 struct candidate_set {

@@ -33,6 +33,47 @@ static bool was_passed(const struct exchange *x, const struct peer *p)
     return false;
 }
 
+/* --- other regions */
+
+static bool is_abroad(const struct lane *lane, const struct peer *p)
+{
+    return strcmp(p->region, lane->identity->cert.region) != 0;
+}
+
+/* It has crossed a border: from a gateway's neighbour abroad, or handed on within this region. Of
+ * its own region a node knows everybody, so an unknown origin is abroad. */
+static bool is_from_abroad(const struct lane *lane, const struct exchange *x)
+{
+    if (!x->from)
+        return false;
+    const struct peer *origin = mesh_peer_find(lane->mesh, &x->origin);
+    return is_abroad(lane, x->from) || !origin || is_abroad(lane, origin);
+}
+
+/* Such a request is served within this region or not at all, lest it wander between two that each
+ * believe the other to serve it. A gateway needs one more hop than a peer that serves itself. */
+static bool is_out_of_bounds(const struct lane *lane, const struct exchange *x,
+                             const struct candidate *c)
+{
+    uint32_t hops = c->is_gateway ? 2 : 1;
+    return x->hop + hops > ENVELOPE_HOPS_MAX ||
+           (x->hop > 0 && is_abroad(lane, c->peer) && is_from_abroad(lane, x));
+}
+
+/* What its region says of the model; false: it is the peer itself that has it. */
+static bool region_load_of(const struct lane *lane, const struct candidate *c, struct bytes model,
+                           struct summary_load *ret_load, uint64_t *ret_made_ms)
+{
+    const struct summary_region *r =
+        c->is_gateway ? summary_region_find(mesh_abroad(lane->mesh), c->peer->region) : NULL;
+    if (!r || !summary_load_of(r, model, ret_load))
+        return false;
+    *ret_made_ms = r->made_ms;
+    return true;
+}
+
+/* --- who can be used */
+
 /* A suspect one may take a while to fail, so it comes last; whether it takes a stream shows then.
  */
 static enum grade grade_of_peer(const struct peer *p)
@@ -52,23 +93,26 @@ static enum grade grade_of(const struct lane *lane, const struct exchange *x,
         return !backend_is_usable(c->backend)                      ? GRADE_OUT
                : c->backend->busy_until_ms > io_now_ms(lane->loop) ? GRADE_SUSPECT
                                                                    : GRADE_GOOD;
-    if (x->hop >= ENVELOPE_HOPS_MAX || was_passed(x, c->peer))
+    if (is_out_of_bounds(lane, x, c) || was_passed(x, c->peer))
         return GRADE_OUT;
     return grade_of_peer(c->peer);
 }
 
 /* Expected utilisation after taking this request. Old reports fade towards half load, never towards
  * idle. */
-static double load_of(const struct lane *lane, const struct candidate *c)
+static double load_of(const struct lane *lane, const struct candidate *c, struct bytes model)
 {
     if (c->backend)
         return (double)(c->backend->inflight + c->backend->queued + 1) /
                c->backend->cfg.concurrency;
     const struct peer *p = c->peer;
-    double capacity = p->load.capacity ? p->load.capacity : 1;
-    double age_ms = (double)(io_now_ms(lane->loop) - p->load_ms);
+    struct summary_load load = {p->load.capacity, p->load.inflight, p->load.queued};
+    uint64_t made_ms = p->load_ms;
+    region_load_of(lane, c, model, &load, &made_ms);
+    double capacity = load.capacity ? load.capacity : 1;
+    double age_ms = (double)(io_now_ms(lane->loop) - made_ms);
     double trust = AGE_HALF_MS / (AGE_HALF_MS + age_ms);
-    double reported = (double)p->load.inflight + p->load.queued;
+    double reported = (double)load.inflight + load.queued;
     /* A report may or may not include what we sent meanwhile; the larger of the two is never too
      * low. */
     double current = reported > p->inflight ? reported : p->inflight;
@@ -78,9 +122,9 @@ static double load_of(const struct lane *lane, const struct candidate *c)
 /* The less loaded of the two; where that makes no difference an own backend, which saves the hop,
  * else either. */
 static const struct candidate *better(struct lane *lane, const struct candidate *a,
-                                      const struct candidate *b)
+                                      const struct candidate *b, struct bytes model)
 {
-    double difference = load_of(lane, a) - load_of(lane, b);
+    double difference = load_of(lane, a, model) - load_of(lane, b, model);
     if (difference > NEAR || difference < -NEAR)
         return difference > 0 ? b : a;
     if (!a->backend != !b->backend)
@@ -91,13 +135,15 @@ static const struct candidate *better(struct lane *lane, const struct candidate 
 struct round {
     enum grade least;
     bool local_only; /* for requests that came over a hop */
+    bool via;        /* also gateways that only lead to who has the model */
     bool again;      /* also a peer whose first answer got lost */
 };
 
 static bool takes(const struct lane *lane, const struct exchange *x, const struct round *round,
                   const struct candidate *c)
 {
-    return (c->backend || !round->local_only) && grade_of(lane, x, c, round->again) >= round->least;
+    bool is_asked = c->backend || (!round->local_only && (!c->is_gateway || round->via));
+    return is_asked && grade_of(lane, x, c, round->again) >= round->least;
 }
 
 /* Up to two distinct candidates that the round takes. */
@@ -134,18 +180,21 @@ static size_t sample(struct lane *lane, const struct exchange *x, const struct c
 static const struct candidate *pick(struct lane *lane, const struct exchange *x,
                                     const struct candidate_set *set, const char **ret_reason)
 {
-    static const struct round rounds[] = {{GRADE_GOOD, true, false},
-                                          {GRADE_GOOD, false, false},
-                                          {GRADE_SUSPECT, false, false},
-                                          {GRADE_GOOD, false, true}};
+    static const struct round rounds[] = {{GRADE_GOOD, true, false, false},
+                                          {GRADE_GOOD, false, false, false},
+                                          {GRADE_GOOD, false, true, false},
+                                          {GRADE_SUSPECT, false, true, false},
+                                          {GRADE_GOOD, false, true, true}};
     for (size_t r = x->hop > 0 ? 0 : 1; r < sizeof rounds / sizeof rounds[0]; r++) {
         const struct candidate *two[2];
         size_t found = sample(lane, x, set, &rounds[r], two);
         if (found == 0)
             continue;
-        const struct candidate *best = found == 2 ? better(lane, two[0], two[1]) : two[0];
+        const struct candidate *best =
+            found == 2 ? better(lane, two[0], two[1], set->model) : two[0];
         *ret_reason = rounds[r].again                    ? "again"
                       : rounds[r].least == GRADE_SUSPECT ? "suspect"
+                      : best->is_gateway                 ? "other_region"
                       : found == 1                       ? "only_candidate"
                       : best->backend                    ? "local"
                                                          : "least_loaded";
@@ -155,14 +204,24 @@ static const struct candidate *pick(struct lane *lane, const struct exchange *x,
 }
 
 /* Only one more hop could serve it, and there were enough. */
-static bool needs_hop(const struct exchange *x, const struct candidate_set *set)
+static bool needs_hop(const struct lane *lane, const struct exchange *x,
+                      const struct candidate_set *set)
 {
     for (size_t i = 0; x->hop >= ENVELOPE_HOPS_MAX && i < set->count; i++) {
         const struct candidate *c = &set->items[i];
-        if (c->peer && c->is_up && grade_of_peer(c->peer) != GRADE_OUT && !was_passed(x, c->peer))
+        if (c->peer && c->is_up && grade_of_peer(c->peer) != GRADE_OUT && !was_passed(x, c->peer) &&
+            !(is_abroad(lane, c->peer) && is_from_abroad(lane, x)))
             return true;
     }
     return false;
+}
+
+static uint64_t made_ms_of(const struct lane *lane, const struct candidate *c, struct bytes model)
+{
+    struct summary_load load;
+    uint64_t made_ms = c->peer->load_ms;
+    region_load_of(lane, c, model, &load, &made_ms);
+    return made_ms;
 }
 
 enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_choice)
@@ -173,10 +232,11 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
     const char *reason = NULL;
     const struct candidate *c = pick(lane, x, set, &reason);
     if (!c)
-        return needs_hop(x, set) ? ERR_HOP_LIMIT : ERR_NO_CANDIDATE;
+        return needs_hop(lane, x, set) ? ERR_HOP_LIMIT : ERR_NO_CANDIDATE;
     ret_choice->candidate = *c;
     ret_choice->reason = reason;
-    ret_choice->facts_age_ms = c->peer ? io_now_ms(lane->loop) - c->peer->load_ms : 0;
+    ret_choice->facts_age_ms =
+        c->peer ? io_now_ms(lane->loop) - made_ms_of(lane, c, set->model) : 0;
     return ERR_OK;
 }
 

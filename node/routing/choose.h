@@ -11,7 +11,7 @@ struct exchange;
 struct choice {
     struct candidate candidate;
     const char *reason; /* a word for receipts and logs: "local", "least_loaded", "only_candidate",
-                           "suspect", "again" */
+                           "other_region", "suspect", "again" */
     uint64_t facts_age_ms; /* of the facts it was chosen by; 0 for a local one */
 };
 

@@ -234,6 +234,25 @@ static enum err load_ages(const struct lane *lane, struct buf *out)
     return buf_printf(out, "grapevine_gossip_load_age_seconds_count %" PRIu64 "\n", count);
 }
 
+static enum err summaries(const struct lane *lane, struct buf *out)
+{
+    const struct summary_view *v = mesh_abroad(lane->mesh);
+    uint64_t models = 0, left_out = 0;
+    for (size_t i = 0; i < v->region_count; i++) {
+        models += v->regions[i].believed.model_count;
+        left_out += v->regions[i].believed.left_out;
+    }
+    TRY(head(out, "region_summaries", "gauge",
+             "Other regions' summaries at hand: used; stale; or used, but in something outvoted."));
+    for (int i = 0; i < SUMMARY_VERDICTS; i++)
+        TRY(labelled(out, "region_summaries", "verdict",
+                     summary_verdict_name((enum summary_verdict)i), v->verdicts[i]));
+    TRY(single(out, "region_models", "gauge", "Models that other regions are believed to serve.",
+               models));
+    return single(out, "region_models_left_out", "gauge",
+                  "Models of other regions for which their summaries had no room.", left_out);
+}
+
 static enum err gossip(const struct lane *lane, struct buf *out)
 {
     struct gossip_counts c;
@@ -241,6 +260,7 @@ static enum err gossip(const struct lane *lane, struct buf *out)
     TRY(members(&c, out));
     TRY(traffic(&c, out));
     TRY(verdicts(&c, out));
+    TRY(summaries(lane, out));
     return load_ages(lane, out);
 }
 

@@ -1,6 +1,7 @@
 /* The bytes of trust's records: structs in, canonical protobuf out, and back (wire.proto says what
- * canonical means). The only door to protobuf-c in this folder; cert.c, token.c, envelope.c and
- * receipt.c call it and judge what the values mean. It checks sizes and canonicity, nothing else.
+ * canonical means). With codec.c the only door to protobuf-c in this folder; cert.c, token.c,
+ * envelope.c, receipt.c and keyring.c call it and judge what the values mean. It checks sizes and
+ * canonicity, nothing else.
  *
  * Encoders append: ERR_LIMIT, ERR_NO_MEMORY. Decoders: ERR_INVALID (ERR_NO_MEMORY); they work in a
  * small stack buffer and touch the heap only for inputs larger than requests carry. What they
@@ -10,6 +11,7 @@
 
 #include "node/trust/cert.h"
 #include "node/trust/envelope.h"
+#include "node/trust/keyring.h"
 #include "node/trust/receipt.h"
 #include "node/trust/token.h"
 
@@ -45,5 +47,18 @@ MUST_CHECK enum err trust_wire_receipts_encode(const struct receipt_entry *entri
 /* At most RECEIPT_HOPS_MAX, at least one; on failure ret_entries holds garbage. */
 MUST_CHECK enum err trust_wire_receipts_decode(struct bytes wire, struct receipt_entry *ret_entries,
                                                size_t *ret_count);
+
+MUST_CHECK enum err trust_wire_keyring_encode(const struct keyring *ring, struct buf *record);
+MUST_CHECK enum err trust_wire_keyring_decode(struct bytes record, struct keyring *ret_ring);
+
+/* A ring's record with its signature and the signer's chain, which point into what was decoded. */
+struct trust_wire_signed {
+    struct bytes record;
+    struct bytes certificates;
+    uint8_t signature[CRYPTO_SIGNATURE_SIZE];
+};
+MUST_CHECK enum err trust_wire_signed_encode(const struct trust_wire_signed *s, struct buf *wire);
+MUST_CHECK enum err trust_wire_signed_decode(struct bytes wire,
+                                             struct trust_wire_signed *ret_signed);
 
 #endif

@@ -65,7 +65,7 @@ expect 0 help && out "config check" && out "receipt verify"
 ! grep -qw explain "$work/out" || fail "help lists a command that is not there"
 expect 0 --help && out "usage: grapevine COMMAND"
 for command in init invite join run "config check" status "ls nodes" "ls models" "receipt get" \
-    "receipt verify" version help; do
+    "receipt verify" events leave "gossip key rotate" "gossip key status" version help; do
     # shellcheck disable=SC2086
     expect 0 $command --help && out "usage: grapevine $command"
     # shellcheck disable=SC2086
@@ -78,6 +78,13 @@ for group in "ls --help" "ls -h" "help ls"; do
     expect 0 $group && out "usage: grapevine ls COMMAND" && out "ls nodes" && out "ls models"
     ! grep -q "receipt get" "$work/out" || fail "$group lists others"
 done
+for group in "gossip --help" "gossip key --help" "help gossip" "help gossip key"; do
+    # shellcheck disable=SC2086
+    expect 0 $group && out "gossip key rotate" && out "gossip key status"
+done
+refuses 2 "incomplete command: gossip key: try grapevine gossip key rotate or" gossip key
+refuses 2 "unknown command: gossip key turn: try grapevine gossip key rotate or" gossip key turn
+refuses 2 "not a number from 0 to 256" events --last all
 refuses 2 "ls nodes or ls models" ls
 refuses 2 "ls nodes or ls models" ls nods
 refuses 2 "see grapevine help" frobnicate
@@ -255,6 +262,11 @@ refuses 4 "start it with: grapevine run --dir $a" status --dir "$a"
 refuses 4 "start it with" ls nodes --dir "$a"
 refuses 4 "start it with" ls models --dir "$a"
 refuses 4 "start it with" receipt get x --dir "$a"
+refuses 4 "start it with" events --dir "$a"
+refuses 4 "start it with" leave --dir "$a"
+refuses 4 "start it with" gossip key status --dir "$a"
+refuses 4 "start it with" gossip key rotate --dir "$a" --key "$work/laptop/admin.key"
+refuses 3 "no administrator's key" gossip key rotate --dir "$a" --key "$work/nothing.key"
 
 echo "-- receipts that are none"
 echo '{}' >"$work/receipt.json"

@@ -1,6 +1,7 @@
-/* Any bytes as each of the three payloads of facts: refused, or believed within the limits; what is
- * believed can be said again in the same bytes each time. The load's text likewise. */
-#include "node/mesh/facts.h"
+/* Any bytes as each of the payloads of facts and as a summary: refused, or believed within the
+ * limits; what is believed can be said again in the same bytes each time. The load's text
+ * likewise. */
+#include "node/mesh/summary.h"
 
 #include <stdint.h>
 
@@ -72,6 +73,33 @@ static void read_report(struct bytes wire, struct buf *first, struct buf *second
     CHECK(say_report(&again, second) == ERR_OK);
 }
 
+/* What three say alike is believed whole. */
+static void judge(const struct summary *s, struct arena *arena)
+{
+    struct summary_claim claims[3] = {{s}, {s}, {s}};
+    struct summary believed;
+    CHECK(summary_judge(claims, 3, arena, &believed) == ERR_OK);
+    CHECK(believed.model_count == s->model_count && believed.left_out == s->left_out);
+    CHECK(claims[0].verdict == SUMMARY_USED && claims[2].verdict == SUMMARY_USED);
+}
+
+static void read_summary(struct bytes wire, struct buf *first, struct buf *second)
+{
+    struct arena arena;
+    struct summary s, again;
+    arena_init(&arena, 1 << 20);
+    if (summary_decode(wire, &arena, &s) == ERR_OK) {
+        CHECK(s.model_count <= SUMMARY_MODELS_MAX);
+        judge(&s, &arena);
+        if (was_said(summary_encode(&s, first))) {
+            CHECK(first->size <= SUMMARY_WIRE_MAX);
+            CHECK(summary_decode(buf_bytes(first), &arena, &again) == ERR_OK);
+            CHECK(summary_encode(&again, second) == ERR_OK);
+        }
+    }
+    arena_fini(&arena);
+}
+
 static void read_load(struct bytes text)
 {
     struct facts_load load, again;
@@ -86,8 +114,8 @@ static void read_load(struct bytes text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(struct bytes, struct buf *,
-                                   struct buf *) = {read_node, read_inventory, read_report};
+    static void (*const readers[])(struct bytes, struct buf *, struct buf *) = {
+        read_node, read_inventory, read_report, read_summary};
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
         struct buf first, second;
         buf_init(&first, FACTS_WIRE_MAX);

@@ -41,6 +41,7 @@ CASES = (
     ("doors", "node/http/h2.c", "#include <nghttp2/nghttp2.h>\n", 0),
     ("doors", "node/trust/cert.c", '#include "node/trust/cert.pb-c.h"\n', 2),
     ("doors", "node/trust/wire.c", '#include "node/trust/cert.pb-c.h"\n', 0),
+    ("doors", "node/trust/codec.c", "#include <protobuf-c/protobuf-c.h>\n", 0),
     ("doors", "node/config/config.c", "#include <yaml.h>\n", 2),
     ("doors", "node/ingress/scan.c", "#include <cjson/cJSON.h>\n", 2),
     ("doors", "node/egress/inventory.c", "#include <cjson/cJSON.h>\n", 0),

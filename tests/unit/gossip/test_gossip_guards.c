@@ -168,8 +168,10 @@ static void a_member_keeps_its_key(void **state)
 static void who_sends_much_that_is_refused_is_not_listened_to_for_a_minute(void **state)
 {
     struct world *w = world_meet(2);
-    for (uint64_t i = 0; i < 64; i++)
+    for (uint64_t i = 0; i < 64; i++) {
         tell_record(w, 1, 0, w->nodes[1].key, w->nodes[0].key, inventory(w, 100 + i));
+        world_run(w, 60); /* not too many a second */
+    }
     assert_int_equal(refused(w, 0, ERR_BAD_SIGNATURE), 64);
     tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, inventory(w, 5));
     assert_false(knows_inventory(w, 5));
@@ -186,9 +188,22 @@ static uint64_t bytes_out(const struct world *w, size_t i)
     return counts.link_bytes_out;
 }
 
-static void what_two_announce_at_once_is_asked_for_once(void **state)
+static void an_owner_has_two_dozen_versions_a_second(void **state)
 {
-    struct world *w = world_meet(3);
+    struct world *w = world_meet(2);
+    world_run(w, 2000);
+    for (uint64_t version = 1; version <= 40; version++)
+        tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, inventory(w, version));
+    assert_in_range(world_view(w, 0, 1)->records[GOSSIP_INVENTORY].version, 20, 24);
+    world_run(w, 1000);
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, inventory(w, 41));
+    assert_true(knows_inventory(w, 41));
+    world_free(w);
+}
+
+static void what_three_announce_at_once_is_asked_for_twice(void **state)
+{
+    struct world *w = world_meet(4);
     struct gossip_entry entry = {.ref = ref_of(&w->nodes[1].id),
                                  .kinds = 1u << GOSSIP_INVENTORY,
                                  .incarnation = world_view(w, 0, 1)->incarnation};
@@ -197,11 +212,13 @@ static void what_two_announce_at_once_is_asked_for_once(void **state)
     buf_init(&message, 256);
     assert_int_equal(gossip_wire_put_versions(&message, 1), ERR_OK);
     assert_int_equal(gossip_wire_put_entry(&message, &entry), ERR_OK);
-    uint64_t before = bytes_out(w, 0);
-    world_receive(w, 1, 0, true, buf_bytes(&message));
-    uint64_t between = bytes_out(w, 0);
-    world_receive(w, 2, 0, true, buf_bytes(&message));
-    assert_true(bytes_out(w, 0) - between < between - before);
+    uint64_t bytes[4] = {bytes_out(w, 0)};
+    for (size_t from = 1; from <= 3; from++) {
+        world_receive(w, from, 0, true, buf_bytes(&message));
+        bytes[from] = bytes_out(w, 0);
+    }
+    assert_int_equal(bytes[2] - bytes[1], bytes[1] - bytes[0]);
+    assert_true(bytes[3] - bytes[2] < bytes[1] - bytes[0]);
     buf_fini(&message);
     world_free(w);
 }
@@ -225,7 +242,7 @@ static void who_was_often_wrong_is_not_believed_for_a_while(void **state)
     world_run(w, 4000);
     for (int i = 0; i < 16; i++) {
         tell_accusation(w, 1, 0, 1, 2, w->nodes[1].key);
-        world_run(w, 300);
+        world_run(w, 600);
         assert_true(world_sees(w, 0, 2, GOSSIP_ALIVE));
     }
     assert_int_equal(w->nodes[0].changes[GOSSIP_SUSPECT], 16);
@@ -237,15 +254,40 @@ static void who_was_often_wrong_is_not_believed_for_a_while(void **state)
     world_free(w);
 }
 
+static void who_is_accused_without_end_refutes_a_few_times_a_second(void **state)
+{
+    struct world *w = world_meet(3);
+    uint64_t before = world_view(w, 0, 0)->incarnation;
+    for (int i = 0; i < 100; i++) {
+        tell_accusation(w, 1, 0, 1, 0, w->nodes[1].key);
+        world_run(w, 10);
+    }
+    assert_in_range(world_view(w, 0, 0)->incarnation - before, 2, 4);
+    world_free(w);
+}
+
 static void what_a_node_speaks_under_is_persisted(void **state)
 {
     struct world *w = world_meet(3);
     assert_true(w->nodes[0].persisted >= world_view(w, 0, 0)->incarnation);
-    for (int i = 0; i < 40; i++) {
-        tell_accusation(w, 1, 0, 1, 0, w->nodes[1].key);
-        world_run(w, 10);
-        assert_true(w->nodes[0].persisted >= world_view(w, 0, 0)->incarnation);
+    world_free(w);
+}
+
+/* It has spoken under more than its clock gives, and does not know it. */
+static void who_lost_its_past_is_told_of_it_at_once(void **state)
+{
+    struct world *w = world_meet(5);
+    world_run(w, 4000);
+    for (int i = 0; i < 60; i++) {
+        tell_accusation(w, 1, 4, 1, 4, w->nodes[1].key);
+        world_run(w, 450);
     }
+    world_stop(w, 4);
+    (void)world_until(w, 4, GOSSIP_DOWN, 6000);
+    w->nodes[4].persisted = 0;
+    world_start(w, 4);
+    world_link(w, 4, 0);
+    (void)world_until(w, 4, GOSSIP_ALIVE, 500);
     world_free(w);
 }
 
@@ -267,6 +309,88 @@ static void who_hears_nobody_blames_itself_and_slows_down(void **state)
     world_free(w);
 }
 
+static uint64_t suspicions(const struct world *w, size_t i)
+{
+    struct gossip_counts counts;
+    gossip_counts(w->nodes[i].g, &counts);
+    return counts.suspicions;
+}
+
+static void who_has_just_started_accuses_nobody(void **state)
+{
+    struct world *w = world_meet(5);
+    world_run(w, 4000);
+    world_stop(w, 4);
+    world_start(w, 4);
+    world_link(w, 4, 0);
+    world_run(w, 50);
+    for (size_t i = 0; i < 4; i++)
+        w->cut[i][4] = true;
+    world_run(w, 2400);
+    assert_int_equal(suspicions(w, 4), 0);
+    world_run(w, 4000);
+    assert_true(suspicions(w, 4) > 0);
+    world_free(w);
+}
+
+static void whom_others_reach_is_no_suspect(void **state)
+{
+    struct world *w = world_meet(6);
+    world_run(w, 4000);
+    w->cut[1][2] = w->cut[2][1] = true;
+    world_run(w, 30000);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(w->nodes[i].changes[GOSSIP_SUSPECT], 0);
+    world_free(w);
+}
+
+/* The refutation came while the observer was stopped, and was lost. */
+static void a_suspect_has_its_time_though_its_judge_was_stopped(void **state)
+{
+    struct world *w = world_meet(6);
+    world_run(w, 4000);
+    for (size_t accuser = 1; accuser <= 3; accuser++)
+        tell_accusation(w, accuser, 0, accuser, 5, w->nodes[accuser].key);
+    world_run(w, 1);
+    w->nodes[0].is_paused = true;
+    world_run(w, 3000);
+    w->nodes[0].is_paused = false;
+    world_run(w, 5000);
+    assert_int_equal(w->nodes[0].changes[GOSSIP_SUSPECT], 1);
+    assert_int_equal(w->nodes[0].changes[GOSSIP_DOWN], 0);
+    assert_true(world_sees(w, 0, 5, GOSSIP_ALIVE));
+    world_free(w);
+}
+
+/* --- ways */
+
+static void where_datagrams_fail_news_goes_over_links(void **state)
+{
+    struct world *w = world_meet(2);
+    w->cut_datagrams[0][1] = w->cut_datagrams[1][0] = true;
+    world_run(w, 15000);
+    for (int i = 0; i < 5; i++) {
+        world_publish(w, 1, GOSSIP_INVENTORY, (char[2]){(char)('a' + i)});
+        world_run(w, 60);
+        assert_int_equal(world_view(w, 0, 1)->records[GOSSIP_INVENTORY].payload.data[0], 'a' + i);
+        world_run(w, 1300);
+    }
+    world_free(w);
+}
+
+static void a_new_link_tells_a_newcomer_of_everybody_at_once(void **state)
+{
+    struct world *w = world_meet(12);
+    world_run(w, 10000);
+    world_stop(w, 11);
+    (void)world_until(w, 11, GOSSIP_DOWN, 6000);
+    world_start(w, 11);
+    world_link(w, 11, 0);
+    world_run(w, 10);
+    assert_int_equal(gossip_member_count(w->nodes[11].g), 12);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,11 +400,19 @@ int main(void)
         cmocka_unit_test(a_record_from_the_future_is_refused),
         cmocka_unit_test(a_member_keeps_its_key),
         cmocka_unit_test(who_sends_much_that_is_refused_is_not_listened_to_for_a_minute),
-        cmocka_unit_test(what_two_announce_at_once_is_asked_for_once),
+        cmocka_unit_test(an_owner_has_two_dozen_versions_a_second),
+        cmocka_unit_test(what_three_announce_at_once_is_asked_for_twice),
         cmocka_unit_test(an_accusation_in_anothers_name_is_not_refuted),
         cmocka_unit_test(who_was_often_wrong_is_not_believed_for_a_while),
+        cmocka_unit_test(who_is_accused_without_end_refutes_a_few_times_a_second),
         cmocka_unit_test(what_a_node_speaks_under_is_persisted),
+        cmocka_unit_test(who_lost_its_past_is_told_of_it_at_once),
         cmocka_unit_test(who_hears_nobody_blames_itself_and_slows_down),
+        cmocka_unit_test(who_has_just_started_accuses_nobody),
+        cmocka_unit_test(whom_others_reach_is_no_suspect),
+        cmocka_unit_test(a_suspect_has_its_time_though_its_judge_was_stopped),
+        cmocka_unit_test(where_datagrams_fail_news_goes_over_links),
+        cmocka_unit_test(a_new_link_tells_a_newcomer_of_everybody_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,6 +133,26 @@ static inline struct peer *lane_add_peer(struct lane_world *w, const char *model
     return p;
 }
 
+/* A view of one other region with one model, and `p` as its gateway. */
+struct lane_region {
+    struct summary_model model;
+    struct summary_region region;
+};
+
+static inline void lane_add_region(struct lane_world *w, struct lane_region *r, const char *name,
+                                   const char *model, struct peer *p)
+{
+    *r = (struct lane_region){
+        .model = {.name = bytes_from_str(model), .capacity = 4, .nodes = 2},
+        .region = {.name = name, .gateway_count = 1, .made_ms = io_now_ms(w->lane.loop)}};
+    FIXTURE_SET(p->region, name);
+    p->id.bytes[0] = (uint8_t)(1 + (peer_slot_of(p) - w->slots));
+    r->region.gateways[0] = p->id;
+    r->region.believed = (struct summary){&r->model, 1, 0};
+    w->mesh.abroad.view = (struct summary_view){.regions = &r->region, .region_count = 1};
+    candidates_invalidate(&w->lane.candidates);
+}
+
 #define LANE_TEST(name) cmocka_unit_test_setup_teardown(name, lane_setup, lane_teardown)
 
 #endif

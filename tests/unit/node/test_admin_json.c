@@ -231,11 +231,12 @@ static void models_are_listed_with_their_versions_and_nodes(void **state)
     assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
     assert_string_equal(text(w),
                         "{\"models\":[{\"name\":\"big "
-                        "\\\"one\\\"\",\"versions\":[{\"version\":null,\"nodes\":[\"zeta\"]}],"
+                        "\\\"one\\\"\",\"versions\":[{\"version\":null,\"nodes\":[\"zeta\"],"
+                        "\"regions\":[]}],"
                         "\"aliases\":[]},{\"name\":\"qwen2.5-0.5b-instruct\",\"versions\":[{"
-                        "\"version\":null,\"nodes\":[\"edge-1\"]}],"
+                        "\"version\":null,\"nodes\":[\"edge-1\"],\"regions\":[]}],"
                         "\"aliases\":[]},{\"name\":\"tiny\",\"versions\":[{\"version\":\"v2\","
-                        "\"nodes\":[\"edge-1\",\"zeta\"]}],"
+                        "\"nodes\":[\"edge-1\",\"zeta\"],\"regions\":[]}],"
                         "\"aliases\":[]}]}");
 }
 
@@ -264,6 +265,33 @@ static void models_of_unusable_peers_are_not_offered(void **state)
     w->mesh.peers[0].state = PEER_DOWN;
     assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
     assert_null(strstr(text(w), "big"));
+}
+
+static void models_of_other_regions_are_listed_with_them(void **state)
+{
+    struct world *w = *state;
+    struct summary_model models[2] = {{.name = TEXT("far"), .capacity = 1, .nodes = 1},
+                                      {.name = TEXT("tiny"), .version = TEXT("v2"), .nodes = 1}};
+    struct summary_region region = {.name = "us", .gateway_count = 1, .believed = {models, 2, 0}};
+    struct summary_view view = {.regions = &region, .region_count = 1};
+    memset(&w->mesh.peers[0].id, 0x05, sizeof(w->mesh.peers[0].id));
+    region.gateways[0] = w->mesh.peers[0].id;
+    w->view.abroad = &view;
+    assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(text(w), "{\"name\":\"far\",\"versions\":[{\"version\":null,"
+                                    "\"nodes\":[],\"regions\":[\"us\"]}]"));
+    assert_non_null(strstr(text(w), "\"nodes\":[\"edge-1\",\"zeta\"],\"regions\":[\"us\"]}"));
+    buf_clear(&w->out);
+    assert_int_equal(admin_openai_models_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(text(w), "{\"id\":\"far\",\"object\":\"model\",\"created\":0,"
+                                    "\"owned_by\":\"grapevine\"}"));
+    buf_clear(&w->out);
+    w->mesh.peers[0].draining = true; /* nobody leads there now */
+    assert_int_equal(admin_openai_models_json(&w->view, &w->out), ERR_OK);
+    assert_null(strstr(text(w), "far"));
+    buf_clear(&w->out);
+    assert_int_equal(admin_models_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(text(w), "far"));
 }
 
 static void one_openai_model_can_be_asked_for(void **state)
@@ -333,6 +361,7 @@ int main(void)
         TEST(models_are_listed_with_their_versions_and_nodes),
         TEST(openai_models_are_listed_once_with_their_owner),
         TEST(models_of_unusable_peers_are_not_offered),
+        TEST(models_of_other_regions_are_listed_with_them),
         TEST(one_openai_model_can_be_asked_for),
         TEST(an_empty_mesh_has_empty_lists),
         TEST(an_answer_that_does_not_fit_leaves_nothing_behind),

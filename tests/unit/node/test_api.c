@@ -43,8 +43,10 @@ static void local_paths_stay_local(void **state)
 
 static void what_operators_read_is_not_for_clients(void **state)
 {
-    static const char *const paths[] = {"/mesh/v1/status", "/mesh/v1/nodes", "/mesh/v1/models",
-                                        "/mesh/v1/receipts/x"};
+    static const char *const paths[] = {"/mesh/v1/status",        "/mesh/v1/nodes",
+                                        "/mesh/v1/models",        "/mesh/v1/receipts/x",
+                                        "/mesh/v1/events?last=1", "/mesh/v1/leave",
+                                        "/mesh/v1/gossip-keys",   "/mesh/v1/gossip-keys/status"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         assert_non_null(api_find(bytes_from_str(paths[i]), API_CONTROL));
         assert_null(api_find(bytes_from_str(paths[i]), API_CLIENT));

@@ -114,6 +114,55 @@ static void many_candidates_all_get_in(void **state)
         assert_ptr_equal(set->items[CONFIG_BACKENDS_MAX + i].peer, &w->slots[i].peer);
 }
 
+/* --- other regions */
+
+static void a_gateway_stands_for_what_its_region_serves(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r;
+    struct peer *gateway = lane_add_peer(w, "own");
+    struct peer *neighbour = lane_add_peer(w, "own");
+    FIXTURE_SET(neighbour->region, "us-east");
+    lane_add_region(w, &r, "us-east", "m", gateway);
+    assert_int_equal(count(w, "m"), 1);
+    assert_ptr_equal(find(w, "m")->items[0].peer, gateway);
+    assert_true(find(w, "m")->items[0].is_up && find(w, "m")->items[0].is_gateway);
+    assert_int_equal(count(w, "own"), 2);
+    assert_false(find(w, "own")->items[0].is_gateway);
+}
+
+static void what_a_gateway_has_itself_is_a_deployment_of_its_own(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r;
+    struct peer *gateway = lane_add_peer(w, "m");
+    lane_add_region(w, &r, "us-east", "m", gateway);
+    assert_int_equal(count(w, "m"), 1);
+    assert_false(find(w, "m")->items[0].is_gateway);
+    w->facts_backends[0].state = FACTS_BACKEND_DOWN; /* others of its region are left */
+    candidates_invalidate(&w->lane.candidates);
+    assert_int_equal(count(w, "m"), 1);
+    assert_true(find(w, "m")->items[0].is_up && find(w, "m")->items[0].is_gateway);
+    r.model.nodes = 1; /* none is: it was the one */
+    r.model.entry_count = 1;
+    memcpy(r.model.entries[0], gateway->id.bytes, SUMMARY_ENTRY_SIZE);
+    candidates_invalidate(&w->lane.candidates);
+    assert_int_equal(count(w, "m"), 1);
+    assert_false(find(w, "m")->items[0].is_up);
+}
+
+static void versions_of_a_region_s_model_make_one_candidate(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r;
+    lane_add_region(w, &r, "us-east", "m", lane_add_peer(w, "own"));
+    struct summary_model versions[2] = {r.model, r.model};
+    versions[1].version = BYTES("2");
+    r.region.believed = (struct summary){versions, 2, 0};
+    assert_int_equal(count(w, "m"), 1);
+    assert_true(find(w, "m")->items[0].is_gateway);
+}
+
 /* Peers can claim what they like; what does not fit is served less, never kept. */
 static void endless_models_are_bounded(void **state)
 {
@@ -149,6 +198,9 @@ int main(void)
         LANE_TEST(a_peer_out_of_reach_still_has_its_models),
         LANE_TEST(a_peer_with_several_backends_stands_once),
         LANE_TEST(many_candidates_all_get_in),
+        LANE_TEST(a_gateway_stands_for_what_its_region_serves),
+        LANE_TEST(what_a_gateway_has_itself_is_a_deployment_of_its_own),
+        LANE_TEST(versions_of_a_region_s_model_make_one_candidate),
         LANE_TEST(endless_models_are_bounded),
     };
     return cmocka_run_group_tests(tests, io_group_setup, NULL);

@@ -393,6 +393,91 @@ static void a_few_usable_ones_among_many_are_found(void **state)
         assert_in_range(counts[i], ROUNDS / 4 * 7 / 10, ROUNDS / 4 * 13 / 10);
 }
 
+/* --- other regions */
+
+static void a_gateway_is_chosen_when_nobody_who_has_the_model_can_be_used(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r;
+    struct backend *own = lane_add_backend(w, "m");
+    struct peer *near = lane_add_peer(w, "m");
+    struct peer *gateway = lane_add_peer(w, "other");
+    lane_add_region(w, &r, "us-east", "m", gateway);
+    own->inflight = near->load.inflight = 1000;
+    assert_int_equal(times_peer(w, gateway, 100), 0);
+    own->state = BACKEND_DOWN;
+    assert_int_equal(times_peer(w, near, 100), 100);
+    near->is_late = true;
+    assert_int_equal(times_peer(w, gateway, 100), 100);
+    assert_string_equal(choice_of(w).reason, "other_region");
+    gateway->draining = true;
+    assert_int_equal(times_peer(w, near, 100), 100);
+    assert_string_equal(choice_of(w).reason, "suspect");
+}
+
+static void of_two_regions_the_less_loaded_is_chosen(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r[2];
+    struct summary_region both[2];
+    struct peer *one = lane_add_peer(w, "other"), *two = lane_add_peer(w, "other");
+    lane_add_region(w, &r[0], "ap", "m", one);
+    lane_add_region(w, &r[1], "us", "m", two);
+    both[0] = r[0].region;
+    both[1] = r[1].region;
+    w->mesh.abroad.view = (struct summary_view){.regions = both, .region_count = 2};
+    r[0].model.queued_p50 = 1; /* on each of its two nodes */
+    two->load.inflight = 1000; /* the gateway's own load is about something else */
+    assert_int_equal(times_peer(w, two, 100), 100);
+    r[1].model.inflight = 4;
+    assert_int_equal(times_peer(w, one, 100), 100);
+    run_for(w->lane.loop, 60);
+    both[0].made_ms = io_now_ms(w->lane.loop) - 50;
+    assert_int_equal(choice_of(w).facts_age_ms, 50);
+}
+
+static void what_came_from_abroad_stays_in_this_region(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r;
+    struct choice c;
+    struct peer *gateway = lane_add_peer(w, "m");
+    struct peer *other = lane_add_peer(w, "m");
+    struct peer *near = lane_add_peer(w, "m");
+    lane_add_region(w, &r, "us-east", "m", gateway);
+    FIXTURE_SET(other->region, "ap-south");
+    FIXTURE_SET(near->region, "eu-west");
+    near->load.inflight = 1000;
+    w->x.from = other;
+    w->x.origin.bytes[0] = 99; /* nobody whom we know */
+    pass(w, "somebody");
+    assert_int_equal(times_peer(w, near, 100), 100);
+    near->draining = true;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    near->draining = false;
+    w->x.from = near; /* handed on within the region */
+    assert_int_equal(times_peer(w, near, 100), 100);
+    near->draining = true;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+}
+
+static void what_came_from_home_may_leave_it(void **state)
+{
+    struct lane_world *w = *state;
+    struct lane_region r;
+    struct choice c;
+    struct peer *neighbour = lane_add_peer(w, "other");
+    struct peer *gateway = lane_add_peer(w, "other");
+    lane_add_region(w, &r, "us-east", "m", gateway);
+    FIXTURE_SET(neighbour->region, "eu-west");
+    w->x.from = neighbour;
+    w->x.origin = neighbour->id;
+    pass(w, "neighbour");
+    assert_int_equal(times_peer(w, gateway, 10), 10);
+    pass(w, "another"); /* the gateway would have no hop left */
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +499,10 @@ int main(void)
         LANE_TEST(a_peer_whose_answer_got_lost_is_asked_again_when_nobody_else_is_left),
         LANE_TEST(it_is_asked_twice_at_most),
         LANE_TEST(whoever_answered_no_is_not_asked_again),
+        LANE_TEST(a_gateway_is_chosen_when_nobody_who_has_the_model_can_be_used),
+        LANE_TEST(of_two_regions_the_less_loaded_is_chosen),
+        LANE_TEST(what_came_from_abroad_stays_in_this_region),
+        LANE_TEST(what_came_from_home_may_leave_it),
         LANE_TEST(the_cost_does_not_grow_with_the_candidates),
         LANE_TEST(the_same_seed_chooses_the_same),
         LANE_TEST(a_few_usable_ones_among_many_are_found),

@@ -99,6 +99,8 @@ static void backends_and_peers_are_labelled(void **state)
     assert_line(page, "grapevine_members{state=\"alive\"} 0"); /* no gossip in this lane */
     assert_line(page, "grapevine_gossip_packets_total{way=\"datagram_in\"} 0");
     assert_line(page, "grapevine_gossip_records_total{verdict=\"new\"} 0");
+    assert_line(page, "grapevine_region_summaries{verdict=\"outvoted\"} 0");
+    assert_line(page, "grapevine_region_models 0");
     assert_line(page, "grapevine_gossip_load_age_seconds_bucket{le=\"+Inf\"} 0");
     assert_line(page, "grapevine_peer_rtt_seconds{peer=\"peer-1\"} 0.001234");
     assert_null(strstr(page, "grapevine_peer_rtt_seconds{peer=\"peer-2\"}"));

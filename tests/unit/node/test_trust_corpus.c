@@ -1,5 +1,5 @@
-/* The samples in tests/fuzz/corpus/{cert,token,envelope,receipt} are what today's encoders make:
- * a change of a signed or stored format shows up here. `--write` writes them anew (on purpose
+/* The samples in tests/fuzz/corpus/{cert,token,envelope,receipt,keyring} are what today's encoders
+ * make: a change of a signed or stored format shows up here. `--write` writes them anew (on purpose
  * only). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,6 +129,44 @@ static void make_receipt_json(struct buf *out)
     must(receipt_json_append(chain.entries, 2, f.root.public_key, &chain.nodes[0].mesh, out));
 }
 
+static struct keyring the_ring(const struct fixture *f)
+{
+    struct keyring ring = {.mesh = id_of_public_key(f->root.public_key),
+                           .version = 300,
+                           .key_count = 2,
+                           .made_ms = FIXTURE_NOW_MS};
+    memset(ring.keys[0], 0xab, KEYRING_KEY_SIZE);
+    memset(ring.keys[1], 0xcd, KEYRING_KEY_SIZE);
+    return ring;
+}
+
+static void make_keyring_record(struct buf *out)
+{
+    struct fixture f = the_mesh();
+    struct keyring ring = the_ring(&f);
+    must(trust_wire_keyring_encode(&ring, out));
+}
+
+static void make_keyring_signed(struct buf *out)
+{
+    static const char context[] = "grapevine key ring 1";
+    struct fixture f = the_mesh();
+    uint8_t record_space[sizeof(context) + KEYRING_RECORD_MAX];
+    uint8_t chain_space[CERT_CHAIN_SIZE_MAX];
+    struct buf message, chain;
+    buf_init_fixed(&message, record_space, sizeof(record_space));
+    buf_init_fixed(&chain, chain_space, sizeof(chain_space));
+    must(buf_append(&message, bytes_of(context, sizeof(context))));
+    make_keyring_record(&message);
+    fixture_chain(&f, 1, &chain);
+    struct trust_wire_signed s = {.record = bytes_skip(buf_bytes(&message), sizeof(context)),
+                                  .certificates = buf_bytes(&chain)};
+    struct keyring ring;
+    crypto_sign(f.admin.secret, buf_bytes(&message), s.signature);
+    must(trust_wire_signed_encode(&s, out));
+    must(keyring_verify(buf_bytes(out), f.root.public_key, FIXTURE_NOW_MS, &ring));
+}
+
 static const struct {
     const char *file;
     make_sample *make;
@@ -138,6 +176,7 @@ static const struct {
     {"token/inside", make_token_inside},       {"envelope/record", make_envelope_record},
     {"envelope/sealed", make_envelope_sealed}, {"receipt/record", make_receipt_record},
     {"receipt/chain", make_receipt_chain},     {"receipt/json", make_receipt_json},
+    {"keyring/record", make_keyring_record},   {"keyring/signed", make_keyring_signed},
 };
 #define SAMPLE_COUNT (sizeof(SAMPLES) / sizeof(SAMPLES[0]))
 
