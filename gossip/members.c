@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#define START_MS 15000
 #define LINK_LASTS_MS 60000 /* without a word over it */
 
 static const struct state_row state_rows[] = {
@@ -163,6 +164,15 @@ static void put_in_order(struct gossip *g, struct gossip_row *row)
     g->row_count++;
 }
 
+/* While a mesh starts all at once, on machines that are busy with it, nobody is dead for being
+ * slow: a node that is new itself accuses nobody until it has met nobody new for a while. */
+static void stay_quiet(struct gossip *g)
+{
+    uint64_t until_ms = g->now_ms + GOSSIP_QUIET_MS;
+    if (g->uptime_ms < START_MS && until_ms > g->quiet_until_ms)
+        g->quiet_until_ms = until_ms;
+}
+
 enum err gossip_row_add(struct gossip *g, const struct id *id, const struct gossip_owner *owner,
                         const struct gossip_signed *said, struct gossip_row **ret_row)
 {
@@ -187,8 +197,10 @@ enum err gossip_row_add(struct gossip *g, const struct id *id, const struct goss
     put_in_order(g, row);
     g->counts.members[GOSSIP_ALIVE]++;
     g->ring_stale = true;
-    if (g->self) /* the first row is our own */
+    if (g->self) { /* the first row is our own */
         tell_change(g, row, GOSSIP_ALIVE, ERR_OK, true, false);
+        stay_quiet(g);
+    }
     *ret_row = row;
     return ERR_OK;
 }

@@ -163,7 +163,8 @@ static size_t count_alive(const struct admin_view *v)
 {
     size_t alive = 1; /* this node answers */
     for (size_t i = 0; v->mesh && i < mesh_peer_count(v->mesh); i++)
-        alive += mesh_peer(v->mesh, i)->state == PEER_ALIVE;
+        alive += mesh_peer_is_listed(mesh_peer(v->mesh, i)) &&
+                 mesh_peer(v->mesh, i)->state == PEER_ALIVE;
     return alive;
 }
 

@@ -17,11 +17,12 @@ void roster_of(const struct admin_view *v, struct roster *ret_roster)
     size_t count = v->mesh ? mesh_peer_count(v->mesh) : 0;
     if (count > MESH_PEERS_MAX)
         count = MESH_PEERS_MAX;
+    ret_roster->count = 0;
     for (size_t i = 0; i < count; i++)
-        ret_roster->peers[i] = mesh_peer(v->mesh, i);
-    ret_roster->count = count;
-    if (count)
-        qsort(ret_roster->peers, count, sizeof(ret_roster->peers[0]), compare_peers);
+        if (mesh_peer_is_listed(mesh_peer(v->mesh, i)))
+            ret_roster->peers[ret_roster->count++] = mesh_peer(v->mesh, i);
+    if (ret_roster->count)
+        qsort(ret_roster->peers, ret_roster->count, sizeof(ret_roster->peers[0]), compare_peers);
 }
 
 static bool peer_counts(const struct peer *p, enum roster_filter filter)

@@ -139,6 +139,8 @@ static void step(struct mesh *m, struct gossip_event *event)
         send(m, &effects.sends[i]);
     look(m, &effects);
     d->is_stepping = false;
+    if (effects.wants_load)
+        publish_load(m);
     await_deadline(m);
 }
 

@@ -152,6 +152,8 @@ uint64_t mesh_incarnation(const struct mesh *m);
 size_t mesh_peer_count(const struct mesh *m);
 struct peer *mesh_peer(const struct mesh *m, size_t index);             /* by id */
 struct peer *mesh_peer_find(const struct mesh *m, const struct id *id); /* or NULL */
+/* A member by gossip, or linked now. Other rows are kept for their envelopes alone. */
+bool mesh_peer_is_listed(const struct peer *p);
 /* True when a new request can be opened to it now. */
 bool mesh_peer_is_usable(const struct peer *p);
 /* Other regions as their gateways sum them up; changes between turns of the loop. */

@@ -380,6 +380,11 @@ void peer_refresh(struct peer *p)
     peer_changed(p);
 }
 
+bool mesh_peer_is_listed(const struct peer *p)
+{
+    return peer_slot_of((struct peer *)p)->is_member || p->link;
+}
+
 bool mesh_peer_is_usable(const struct peer *p)
 {
     return p->link && p->state == PEER_ALIVE && !p->is_late && !p->draining &&

@@ -59,6 +59,14 @@ static struct peer *row_of(struct mesh *m, const struct gossip_member *member)
     return p;
 }
 
+/* A link to it may go on, but nobody tells us any more what it serves. */
+static void forget(struct peer *p)
+{
+    peer_slot_of(p)->is_member = false;
+    p->facts = NULL;
+    peer_changed(p);
+}
+
 void peer_on_change(struct mesh *m, const struct gossip_change *c)
 {
     const struct gossip_member *member = gossip_driver_member(m, &c->id);
@@ -66,7 +74,7 @@ void peer_on_change(struct mesh *m, const struct gossip_change *c)
     if (!member || member->is_self) {
         struct peer *p = mesh_peer_find(m, &c->id);
         if (p)
-            peer_slot_of(p)->is_member = false;
+            forget(p);
         return;
     }
     struct peer *p = row_of(m, member);

@@ -62,8 +62,17 @@ void publish_look(struct mesh *m)
     facts_cut(m->ops->facts(m->owner), backends, &f);
     say_node(m, &f);
     say(m, GOSSIP_INVENTORY, facts_inventory_encode(&f, &m->publish.payload), false);
-    say_load(m, &f);
+    if (is_sharp(&m->publish, &f)) /* else the core asks when its moment has come */
+        say_load(m, &f);
     m->publish.looked_ms = mesh_now_ms(m);
+}
+
+void publish_load(struct mesh *m)
+{
+    struct facts_backend backends[FACTS_BACKENDS_MAX];
+    struct facts f;
+    facts_cut(m->ops->facts(m->owner), backends, &f);
+    say_load(m, &f);
 }
 
 static void on_timer(struct io_timer *timer)

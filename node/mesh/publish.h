@@ -24,6 +24,8 @@ void publish_start(struct mesh *m);
 void publish_stop(struct mesh *m);
 /* What is new, now: somebody is about to be told everything. */
 void publish_look(struct mesh *m);
+/* Our load, because gossip's moment for it has come. */
+void publish_load(struct mesh *m);
 /* Others may reach us through other members now. */
 void publish_review_via(struct mesh *m);
 

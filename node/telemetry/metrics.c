@@ -122,7 +122,7 @@ static enum err peers(const struct lane *lane, struct buf *out)
 {
     unsigned by_state[4] = {0};
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
-        by_state[mesh_peer(lane->mesh, i)->state]++;
+        by_state[mesh_peer(lane->mesh, i)->state] += mesh_peer_is_listed(mesh_peer(lane->mesh, i));
     TRY(head(out, "peers", "gauge", "Other nodes known, by state."));
     for (unsigned s = 0; s < 4; s++)
         TRY(buf_printf(out, "grapevine_peers{state=\"%s\"} %u\n",
