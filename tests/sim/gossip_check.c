@@ -10,6 +10,8 @@
 #define WELL_US (12 * SWARM_SECOND)
 #define SUSPICION_WELL_US (3 * SWARM_SECOND)
 
+#define RAISES_AT_ONCE 10
+#define RAISES_PER_SECOND 3
 #define SENDS_PER_SECOND_MAX 2000 /* and for each node of the world, whom all may meet at once: */
 #define SENDS_PER_NODE_MAX 20
 
@@ -256,6 +258,18 @@ static void look_at_all(struct swarm_node *n)
     }
 }
 
+/* Whatever others say of it, or under its key: refutations and jumps have their pauses. */
+static void check_own_incarnation(struct swarm_node *n)
+{
+    struct swarm *s = n->swarm;
+    uint64_t incarnation = gossip_find(n->gossip, &s->identities[n->identity].id)->incarnation;
+    n->raises += incarnation != n->own_incarnation;
+    n->own_incarnation = incarnation;
+    if (n->raises > RAISES_AT_ONCE + RAISES_PER_SECOND * (s->now_us - n->started_us) / SWARM_SECOND)
+        swarm_fail(s, "incarnations_grow_slowly", "%s: %u in %" PRIu64 " ms", name_of(n), n->raises,
+                   (s->now_us - n->started_us) / 1000);
+}
+
 void swarm_check_step(struct swarm_node *n, const struct gossip_effects *effects)
 {
     struct swarm *s = n->swarm;
@@ -263,6 +277,7 @@ void swarm_check_step(struct swarm_node *n, const struct gossip_effects *effects
         s->stats.sends_max = effects->send_count;
     if (n->is_liar || n->index >= s->identity_count)
         return;
+    check_own_incarnation(n);
     for (size_t i = 0; i < effects->change_count && !s->failures; i++)
         check_change(n, &effects->changes[i]);
     for (size_t i = 0; i < effects->news_count && !s->failures; i++)

@@ -47,6 +47,8 @@ void swarm_node_start(struct swarm_node *n)
     n->is_silent = false;
     n->life++;
     n->death = 0;
+    n->own_incarnation = 0;
+    n->raises = 0;
     n->started_us = s->now_us;
     n->views = calloc(s->identity_count, sizeof *n->views);
     CHECK(n->views);

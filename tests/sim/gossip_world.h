@@ -126,6 +126,8 @@ struct swarm_node {
     size_t waiting_datagrams;
     uint64_t rate_us; /* since when rate_sends are counted */
     unsigned rate_sends;
+    uint64_t own_incarnation; /* as last seen, and */
+    unsigned raises;          /* how often it has risen, in this life */
     uint64_t started_us;
     uint64_t dead_us; /* since when it does not run, or is paused */
     size_t death;     /* of stats.deaths, from 1; 0: it lives */
@@ -182,7 +184,7 @@ struct swarm {
     uint64_t cut_us;       /* the last change of cuts */
     uint64_t disturbed_us; /* the last change of cuts, pauses, addresses */
     bool checks_bounds;    /* completeness is due */
-    bool loses_nothing;    /* in this scenario every message comes, if late */
+    bool loses_nothing;    /* in this scenario every message comes within a region */
     bool is_measuring;     /* bytes and ages count */
     bool is_over;
     struct buf newcomers; /* ids whose NODE record came with the last step */

@@ -362,6 +362,16 @@ static void a_suspect_has_its_time_though_its_judge_was_stopped(void **state)
     world_free(w);
 }
 
+static void who_speaks_to_us_is_not_down_by_our_word_alone(void **state)
+{
+    struct world *w = world_meet(2);
+    world_run(w, 4000);
+    w->cut[0][1] = true;
+    world_run(w, 7000);
+    assert_true(world_sees(w, 0, 1, GOSSIP_SUSPECT));
+    world_free(w);
+}
+
 /* --- ways */
 
 static void where_datagrams_fail_news_goes_over_links(void **state)
@@ -411,6 +421,7 @@ int main(void)
         cmocka_unit_test(who_has_just_started_accuses_nobody),
         cmocka_unit_test(whom_others_reach_is_no_suspect),
         cmocka_unit_test(a_suspect_has_its_time_though_its_judge_was_stopped),
+        cmocka_unit_test(who_speaks_to_us_is_not_down_by_our_word_alone),
         cmocka_unit_test(where_datagrams_fail_news_goes_over_links),
         cmocka_unit_test(a_new_link_tells_a_newcomer_of_everybody_at_once),
     };
