@@ -21,26 +21,32 @@ static void put_to_sign(struct buf *b, const char *label, const struct id *owner
     assert_int_equal(buf_append(b, bytes_of(owner->bytes, sizeof owner->bytes)), ERR_OK);
 }
 
-/* `from` tells `to` a record of the owner of `key`, signed with `signing_key`. */
-static void tell_record(struct world *w, size_t from, size_t to, const uint8_t *key,
-                        const uint8_t *signing_key, struct gossip_signed said)
+/* A record of the owner of `key`, signed with `signing_key`. */
+static void put_record(struct buf *b, const uint8_t *key, const uint8_t *signing_key,
+                       struct gossip_signed said)
 {
     struct id owner = id_of_public_key(key);
     uint8_t signature[CRYPTO_SIGNATURE_SIZE];
-    struct buf body, signs, message;
+    struct buf body, signs;
     buf_init(&body, 4096);
     buf_init(&signs, 4096);
-    buf_init(&message, 4096);
     assert_int_equal(gossip_wire_put_signed(&body, &said), ERR_OK);
     put_to_sign(&signs, "grapevine gossip 1", &owner);
     assert_int_equal(buf_append(&signs, buf_bytes(&body)), ERR_OK);
     world_hash(signing_key, buf_bytes(&signs), signature);
-    assert_int_equal(
-        gossip_wire_put_record(&message, ref_of(&owner), 0, 0, buf_bytes(&body), signature),
-        ERR_OK);
-    world_receive(w, from, to, true, buf_bytes(&message));
+    assert_int_equal(gossip_wire_put_record(b, ref_of(&owner), 0, 0, buf_bytes(&body), signature),
+                     ERR_OK);
     buf_fini(&body);
     buf_fini(&signs);
+}
+
+static void tell_record(struct world *w, size_t from, size_t to, const uint8_t *key,
+                        const uint8_t *signing_key, struct gossip_signed said)
+{
+    struct buf message;
+    buf_init(&message, 4096);
+    put_record(&message, key, signing_key, said);
+    world_receive(w, from, to, true, buf_bytes(&message));
     buf_fini(&message);
 }
 
@@ -132,6 +138,52 @@ static void nobody_introduces_another(void **state)
     struct world *w = introduce(0, 2);
     assert_null(world_view(w, 0, 2));
     assert_int_equal(refused(w, 0, ERR_BAD_SIGNATURE), 1);
+    world_free(w);
+}
+
+/* Node 0 hears of the owner of `key`, for whom there is no place at the table. */
+static void meet_by_itself(struct world *w, const uint8_t *key)
+{
+    uint8_t payload[33] = {[32] = 'x'};
+    struct gossip_effects effects;
+    struct buf message;
+    memcpy(payload, key, 32);
+    buf_init(&message, 4096);
+    put_record(&message, key, key,
+               (struct gossip_signed){.kind = GOSSIP_NODE,
+                                      .incarnation = 17,
+                                      .version = 1,
+                                      .issued_s = wall_s(w),
+                                      .payload = bytes_of(payload, sizeof payload)});
+    struct gossip_event e = {.now_ms = w->now_ms,
+                             .now_us = w->now_ms * 1000,
+                             .wall_ms = WORLD_WALL_MS + w->now_ms,
+                             .type = GOSSIP_LINK_MESSAGE,
+                             .id = w->nodes[1].id,
+                             .data = buf_bytes(&message)};
+    gossip_step(w->nodes[0].g, &e, &effects);
+    buf_fini(&message);
+}
+
+/* It left, and its place was needed. */
+static void who_was_forgotten_is_not_introduced_again(void **state)
+{
+    struct world *w = world_meet(2);
+    uint64_t incarnation = world_view(w, 0, 1)->incarnation;
+    world_step(w, 1, (struct gossip_event){.type = GOSSIP_GOODBYE});
+    (void)world_until(w, 1, GOSSIP_LEFT, 100);
+    for (uint8_t i = 1; i < 100 && world_view(w, 0, 1); i++)
+        meet_by_itself(w, (uint8_t[32]){200, i});
+    assert_null(world_view(w, 0, 1));
+    uint8_t payload[33] = {2, [32] = 'x'};
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key,
+                (struct gossip_signed){.kind = GOSSIP_NODE,
+                                       .incarnation = incarnation,
+                                       .version = 2,
+                                       .issued_s = wall_s(w),
+                                       .payload = bytes_of(payload, sizeof payload)});
+    assert_int_equal(refused(w, 0, ERR_REPLAYED), 1);
+    assert_null(world_view(w, 0, 1));
     world_free(w);
 }
 
@@ -407,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_record_of_yesterday_introduces_its_owner),
         cmocka_unit_test(a_record_of_the_day_before_introduces_nobody),
         cmocka_unit_test(nobody_introduces_another),
+        cmocka_unit_test(who_was_forgotten_is_not_introduced_again),
         cmocka_unit_test(a_record_from_the_future_is_refused),
         cmocka_unit_test(a_member_keeps_its_key),
         cmocka_unit_test(who_sends_much_that_is_refused_is_not_listened_to_for_a_minute),

@@ -25,6 +25,11 @@ struct peer *mesh_peer(const struct mesh *m, size_t index)
     return (struct peer *)&m->peers[index];
 }
 
+bool mesh_peer_is_listed(const struct peer *p)
+{
+    return p != NULL;
+}
+
 bool mesh_peer_is_usable(const struct peer *p)
 {
     return p->state == PEER_ALIVE && !p->draining;
