@@ -47,7 +47,7 @@ guard("down_is_not_merged", "a digest's entry that is down introduces nobody (me
       ["storm", "churn", "rolling"],
       ("gossip/repair.c", "    if (!row && is_down_there)\n        return;\n", ""))
 guard("tombstones", "who was forgotten does not rise by an old record (chitchat#108)",
-      ["churn"],
+      ["test_gossip_guards", "churn"],
       ("gossip/members.c", "if (id_equal(&f->id, id) &&", "if (false &&"),
       world="short_memory")
 guard("age_of_introductions", "a NODE record older than a day introduces nobody",
@@ -58,11 +58,11 @@ guard("no_future", "no record from after now, or of an absurd incarnation", ["te
 guard("announce_to_the_down", "the down are pinged now and then, or partitions never heal",
       ["partition --regions 1 --steps 1", "test_gossip"],
       ("gossip/probe.c", "        announce(g);\n", "        (void)announce;\n"),
-      world='no_seeds')
+      world="no_seeds")
 guard("tell_the_dead", "who speaks and is held for down is told",
       ["partition --regions 1 --steps 1"],
       ("gossip/receive.c", "    tell_what_is_said(g, from);\n", "    (void)tell_what_is_said;\n"),
-      world='no_seeds',
+      world="no_seeds",
       redundant="acks and pings to the down carry the same accusations, a little later")
 guard("proof_for_the_dead", "... with the record that names its incarnation",
       ["twin", "test_gossip_guards"],
@@ -72,7 +72,7 @@ guard("answer_to_accusers", "a refutation goes straight back to who told the acc
       ["partition --regions 1 --steps 1"],
       ("gossip/suspicion.c", "    answer_for_ourselves(g, from);\n",
        "    (void)answer_for_ourselves;\n"),
-      world='no_seeds',
+      world="no_seeds",
       redundant="the refutation is news, and acks carry news, to the down too")
 
 # --- our own incarnation
@@ -159,10 +159,13 @@ guard("quiet_after_stall", "... for 2.5 s, as answers come late", ["pause", "pau
       ("gossip/gossip.c", "    g->quiet_until_ms = g->now_ms + GOSSIP_QUIET_MS;\n", ""))
 guard("suspects_after_stall", "... and suspects get as long again", ["test_gossip_guards"],
       ("gossip/gossip.c", "    gossip_suspicion_on_stall(g, stalled_ms);\n", ""))
-guard("quiet_after_start", "who has just started accuses nobody",
-      ["test_gossip_guards", "storm"],
+guard("quiet_after_start", "who has just started accuses nobody", ["test_gossip_guards"],
       ("gossip/gossip.c", "g->quiet_until_ms = cfg->now_ms + GOSSIP_QUIET_MS;",
-       "g->quiet_until_ms = 0;"))
+       "g->quiet_until_ms = 0;"),
+      ("gossip/members.c", "if (g->uptime_ms < START_MS &&", "if (false &&"))
+guard("quiet_among_newcomers", "... while it meets others, as when all start at once",
+      ["test_gossip_guards"],
+      ("gossip/members.c", "if (g->uptime_ms < START_MS &&", "if (false &&"))
 guard("local_health", "who fails often probes more slowly", ["test_gossip_guards"],
       ("gossip/probe.c", "return ms * (1 + g->health);", "return ms;"))
 guard("nacks", "missing nacks tell of our own fault", ["test_gossip_guards"],
@@ -179,8 +182,7 @@ guard("link_probes", "the loss of datagrams alone is nobody's death", ["test_gos
 guard("links_for_good", "where datagrams fail links take their place", ["test_gossip_guards"],
       ("gossip/limits.h", "GOSSIP_DATAGRAM_MISSES_MAX 3", "GOSSIP_DATAGRAM_MISSES_MAX 1000000"))
 guard("buddies", "a suspect is told when it is probed", ["loss", "regions"],
-      ("gossip/probe.c", "    gossip_suspicion_put(g, row); /* Lifeguard's", "    /* Lifeguard's"),
-      redundant="accusations are news, and acks carry news")
+      ("gossip/probe.c", "    gossip_suspicion_put(g, row); /* Lifeguard's", "    /* Lifeguard's"))
 
 # --- records
 

@@ -368,7 +368,8 @@ static uint64_t suspicions(const struct world *w, size_t i)
     return counts.suspicions;
 }
 
-static void who_has_just_started_accuses_nobody(void **state)
+/* Node 4 starts anew, and soon hears nobody. */
+static struct world *start_deaf(void)
 {
     struct world *w = world_meet(5);
     world_run(w, 4000);
@@ -378,10 +379,35 @@ static void who_has_just_started_accuses_nobody(void **state)
     world_run(w, 50);
     for (size_t i = 0; i < 4; i++)
         w->cut[i][4] = true;
+    return w;
+}
+
+static void who_has_just_started_accuses_nobody(void **state)
+{
+    struct world *w = start_deaf();
     world_run(w, 2400);
     assert_int_equal(suspicions(w, 4), 0);
     world_run(w, 4000);
     assert_true(suspicions(w, 4) > 0);
+    world_free(w);
+}
+
+static void who_has_just_started_accuses_nobody_while_it_meets_others(void **state)
+{
+    struct world *w = start_deaf();
+    struct world_node *newcomer = &w->nodes[w->count++];
+    uint8_t payload[33] = {77, [32] = 'x'};
+    newcomer->key[0] = 77;
+    newcomer->id = id_of_public_key(newcomer->key);
+    world_run(w, 2000);
+    tell_record(w, 0, 4, newcomer->key, newcomer->key,
+                (struct gossip_signed){.kind = GOSSIP_NODE,
+                                       .incarnation = 17,
+                                       .version = 1,
+                                       .issued_s = wall_s(w),
+                                       .payload = bytes_of(payload, sizeof payload)});
+    world_run(w, 2400);
+    assert_int_equal(suspicions(w, 4), 0);
     world_free(w);
 }
 
@@ -472,6 +498,7 @@ int main(void)
         cmocka_unit_test(who_lost_its_past_is_told_of_it_at_once),
         cmocka_unit_test(who_hears_nobody_blames_itself_and_slows_down),
         cmocka_unit_test(who_has_just_started_accuses_nobody),
+        cmocka_unit_test(who_has_just_started_accuses_nobody_while_it_meets_others),
         cmocka_unit_test(whom_others_reach_is_no_suspect),
         cmocka_unit_test(a_suspect_has_its_time_though_its_judge_was_stopped),
         cmocka_unit_test(who_speaks_to_us_is_not_down_by_our_word_alone),
