@@ -134,7 +134,8 @@ void gossip_suspicion_run(struct gossip *g);
 void gossip_suspicion_on_stall(struct gossip *g, uint64_t stalled_ms);
 /* Its owner spoke with a greater incarnation. */
 void gossip_suspicion_clear(struct gossip *g, struct gossip_row *row);
-/* Appends what is held against it, as far as it fits. */
+/* Appends one of the accusations, if there is room; or all of them, as far as they fit. */
+bool gossip_suspicion_put_one(struct gossip *g, const struct gossip_row *row, size_t index);
 void gossip_suspicion_put(struct gossip *g, const struct gossip_row *row);
 /* Raises our incarnation and says so to all. */
 void gossip_refute(struct gossip *g);
@@ -143,8 +144,10 @@ void gossip_refute(struct gossip *g);
 void gossip_records_publish(struct gossip *g, enum gossip_kind kind, struct bytes payload);
 void gossip_records_on_record(struct gossip *g, const struct gossip_from *from,
                               const struct gossip_part *part);
-/* Appends the record to the message if there is room (of a datagram; of a link message). */
+/* Below 0: older than the record; above: newer. */
+int gossip_order(uint64_t incarnation, uint64_t version, const struct gossip_record *r);
 void gossip_records_refresh(struct gossip *g); /* signs ours anew before it is too old */
+/* Appends the record to the message if there is room (of a datagram; of a link message). */
 bool gossip_records_put(struct gossip *g, const struct gossip_row *row, enum gossip_kind kind,
                         uint32_t hop, size_t room);
 size_t gossip_records_size(const struct gossip_row *row, enum gossip_kind kind); /* as a part */

@@ -137,11 +137,16 @@ void gossip_records_refresh(struct gossip *g)
 
 /* --- judging */
 
+int gossip_order(uint64_t incarnation, uint64_t version, const struct gossip_record *r)
+{
+    if (incarnation != r->incarnation)
+        return incarnation < r->incarnation ? -1 : 1;
+    return version < r->version ? -1 : version > r->version;
+}
+
 static int compare(const struct gossip_signed *said, const struct gossip_record *r)
 {
-    if (said->incarnation != r->incarnation)
-        return said->incarnation < r->incarnation ? -1 : 1;
-    return said->version < r->version ? -1 : said->version > r->version;
+    return gossip_order(said->incarnation, said->version, r);
 }
 
 void gossip_blame_roll(struct gossip *g, struct gossip_row *row)

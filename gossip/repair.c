@@ -141,11 +141,10 @@ void gossip_repair_on_digest(struct gossip *g, struct gossip_from *from, struct 
 
 /* --- wants */
 
-static bool is_newer(const struct gossip_wire_version *v, const struct gossip_record *r)
+static int order_of(const struct gossip_entry *e, int kind, const struct gossip_row *row)
 {
-    if (v->incarnation != r->incarnation)
-        return v->incarnation > r->incarnation;
-    return v->version > r->version;
+    const struct gossip_wire_version *v = &e->versions[kind];
+    return gossip_order(v->incarnation, v->version, &row->member.records[kind]);
 }
 
 /* Kinds that the entry has newer than the row (all, without one), and the other way round. */
@@ -153,8 +152,7 @@ static uint32_t newer_there(const struct gossip_entry *e, const struct gossip_ro
 {
     uint32_t kinds = 0;
     for (int kind = 0; kind < GOSSIP_KINDS; kind++)
-        if ((e->kinds & 1u << kind) &&
-            (!row || is_newer(&e->versions[kind], &row->member.records[kind])))
+        if ((e->kinds & 1u << kind) && (!row || order_of(e, kind, row) > 0))
             kinds |= 1u << kind;
     return kinds;
 }
@@ -162,15 +160,10 @@ static uint32_t newer_there(const struct gossip_entry *e, const struct gossip_ro
 static uint32_t newer_here(const struct gossip_entry *e, const struct gossip_row *row)
 {
     uint32_t kinds = 0;
-    for (int kind = 0; kind < GOSSIP_KINDS; kind++) {
-        const struct gossip_record *r = &row->member.records[kind];
-        bool is_older_there = !(e->kinds & 1u << kind) ||
-                              e->versions[kind].incarnation < r->incarnation ||
-                              (e->versions[kind].incarnation == r->incarnation &&
-                               e->versions[kind].version < r->version);
-        if (gossip_has_record(row, kind) && is_older_there)
+    for (int kind = 0; kind < GOSSIP_KINDS; kind++)
+        if (gossip_has_record(row, kind) &&
+            (!(e->kinds & 1u << kind) || order_of(e, kind, row) < 0))
             kinds |= 1u << kind;
-    }
     return kinds;
 }
 
@@ -212,8 +205,9 @@ static void take_entry(struct gossip *g, const struct gossip_from *from,
     *ret_want = (struct gossip_entry){.ref = e->ref};
     if (row == g->self) {
         give(g, from, row, newer_here(e, row));
-        if (newer_there(e, row)) /* our past, or somebody with our key */
-            ret_want->kinds = not_wanted_yet(g, e->ref, newer_there(e, row));
+        uint32_t kinds = newer_there(e, row); /* our past, or somebody with our key */
+        if (kinds)
+            ret_want->kinds = not_wanted_yet(g, e->ref, kinds);
         return;
     }
     bool is_down_there = e->flags & GOSSIP_ENTRY_DOWN;

@@ -55,16 +55,6 @@ void gossip_rumours_drop_accusations(struct gossip *g, const struct gossip_row *
 
 /* --- telling */
 
-static bool put_accusation(struct gossip *g, const struct gossip_row *row, size_t index)
-{
-    const struct gossip_accusation *a = &row->accusations[index];
-    if (gossip_message_room(g) < GOSSIP_ACCUSATION_SIZE_MAX)
-        return false;
-    return gossip_wire_put_accusation(&g->message, gossip_ref_of(&row->member.id),
-                                      row->member.incarnation, gossip_ref_of(&a->accuser),
-                                      a->signature) == ERR_OK;
-}
-
 static bool put_announcement(struct gossip *g, const struct gossip_row *row)
 {
     struct gossip_entry entry;
@@ -80,7 +70,7 @@ static bool put(struct gossip *g, struct gossip_rumour *r)
 {
     bool fits;
     if (r->what >= GOSSIP_KINDS)
-        fits = put_accusation(g, r->row, r->what - GOSSIP_KINDS);
+        fits = gossip_suspicion_put_one(g, r->row, r->what - GOSSIP_KINDS);
     else if (gossip_records_size(r->row, r->what) > WHOLE_RECORD_MAX)
         fits = put_announcement(g, r->row);
     else

@@ -76,7 +76,6 @@ static void begin(struct gossip *g, struct gossip_row *row)
     row->suspect_ms = g->now_ms;
     g->counts.suspicions++;
     gossip_row_move(g, row, GOSSIP_SUSPECT, ERR_TIMEOUT);
-    gossip_sooner(&g->suspicion_due_ms, g->now_ms + GOSSIP_SUSPECT_MIN_MS);
 }
 
 static void add(struct gossip *g, struct gossip_row *row, const struct id *accuser,
@@ -309,17 +308,22 @@ void gossip_suspicion_clear(struct gossip *g, struct gossip_row *row)
     gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
 }
 
+bool gossip_suspicion_put_one(struct gossip *g, const struct gossip_row *row, size_t index)
+{
+    const struct gossip_accusation *a = &row->accusations[index];
+    if (gossip_message_room(g) < GOSSIP_ACCUSATION_SIZE_MAX)
+        return false;
+    CHECK(gossip_wire_put_accusation(&g->message, gossip_ref_of(&row->member.id),
+                                     row->member.incarnation, gossip_ref_of(&a->accuser),
+                                     a->signature) == ERR_OK);
+    return true;
+}
+
 void gossip_suspicion_put(struct gossip *g, const struct gossip_row *row)
 {
-    for (size_t i = 0; i < row->accusation_count; i++) {
-        const struct gossip_accusation *a = &row->accusations[i];
-        if (gossip_message_room(g) < GOSSIP_ACCUSATION_SIZE_MAX)
+    for (size_t i = 0; i < row->accusation_count; i++)
+        if (!gossip_suspicion_put_one(g, row, i))
             return;
-        enum err e = gossip_wire_put_accusation(&g->message, gossip_ref_of(&row->member.id),
-                                                row->member.incarnation, gossip_ref_of(&a->accuser),
-                                                a->signature);
-        CHECK(e == ERR_OK);
-    }
 }
 
 void gossip_refute(struct gossip *g)
