@@ -6,7 +6,7 @@
  * in the middle, an answer that is not HTTP or too large: each ends the loop with its error. */
 #include "node/cli/control.h"
 
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/nodedir.h"
 #include "node/http/parser.h"
 #include "node/io/stream.h"
 

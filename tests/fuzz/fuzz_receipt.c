@@ -1,6 +1,6 @@
 /* Receipt chains, single receipts and receipts in JSON from hostile bytes. What decodes must
  * encode to the same bytes again; JSON that was written from a decoded chain must be read again. */
-#include "node/cli/receipt_verify.h"
+#include "node/cli/observe/receipt_verify.h"
 #include "node/trust/receipt_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
  * rest, engines idle, receipts verify. And, all the time, that no stream's queue grows. */
 #include "tests/sim/mesh_town.h"
 
-#include "node/cli/receipt_verify.h"
+#include "node/cli/observe/receipt_verify.h"
 #include "tests/sim/io/conn.h"
 
 #include <stdlib.h>

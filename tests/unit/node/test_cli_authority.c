@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "node/cli/authority.h"
+#include "node/cli/dir/authority.h"
 
 #define NOW_MS 1800000000000ull
 #define HOUR_MS (3600ull * 1000)

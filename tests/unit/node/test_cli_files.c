@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
-#include "node/cli/boot.h"
-#include "node/cli/files.h"
-#include "node/cli/keyfile.h"
+#include "node/cli/dir/boot.h"
+#include "node/cli/dir/files.h"
+#include "node/cli/dir/keyfile.h"
 
 struct fixture {
     char dir[FILES_PATH_MAX];

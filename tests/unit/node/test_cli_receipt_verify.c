@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "node/cli/receipt_verify.h"
+#include "node/cli/observe/receipt_verify.h"
 #include "node/trust/receipt_json.h"
 #include "tests/support/trust_fixture.h"
 

@@ -2,7 +2,7 @@
  * number and bytes are bounded. */
 #include "test_io_loop.h"
 
-#include "node/cli/receipt_verify.h"
+#include "node/cli/observe/receipt_verify.h"
 #include "node/telemetry/receipts.h"
 #include "node/trust/receipt_json.h"
 #include "tests/support/trust_fixture.h"

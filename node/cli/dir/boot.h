@@ -1,7 +1,7 @@
 /* What a node remembers between its starts: the number of its boot, the incarnation it may have
  * spoken under, the key ring of its mesh's gossip, and that it runs only once. */
-#ifndef NODE_CLI_BOOT_H
-#define NODE_CLI_BOOT_H
+#ifndef NODE_CLI_DIR_BOOT_H
+#define NODE_CLI_DIR_BOOT_H
 
 #include "base/kv.h"
 #include "node/cli/say.h"

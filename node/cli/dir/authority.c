@@ -1,5 +1,5 @@
 /* Issuing certificates; see authority.h. Called by init, invite, join and run --dev. */
-#include "node/cli/authority.h"
+#include "node/cli/dir/authority.h"
 
 static void fresh_key(uint8_t ret_seed[CRYPTO_SEED_SIZE], uint8_t ret_public[CRYPTO_PUBLIC_SIZE])
 {

@@ -1,6 +1,6 @@
 /* Reads a receipt's JSON back into signed records, lets node/trust check them, and compares what
  * people can read with what was signed. Called by the `receipt verify` command. */
-#include "node/cli/receipt_verify.h"
+#include "node/cli/observe/receipt_verify.h"
 
 #include "node/trust/receipt_json.h"
 

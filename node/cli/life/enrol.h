@@ -1,10 +1,10 @@
 /* What init, join and run --dev share: the options of a new node as a configuration, and the report
  * of what was made. */
-#ifndef NODE_CLI_ENROL_H
-#define NODE_CLI_ENROL_H
+#ifndef NODE_CLI_LIFE_ENROL_H
+#define NODE_CLI_LIFE_ENROL_H
 
 #include "node/cli/command.h"
-#include "node/cli/keyfile.h"
+#include "node/cli/dir/keyfile.h"
 #include "node/config/config.h"
 
 /* Milliseconds since 1970. */

@@ -1,7 +1,7 @@
 /* The text form of keys and certificates; see keyfile.h. Buffers that held a secret are wiped. */
-#include "node/cli/keyfile.h"
+#include "node/cli/dir/keyfile.h"
 
-#include "node/cli/files.h"
+#include "node/cli/dir/files.h"
 
 struct layout {
     const char *header;

@@ -1,7 +1,7 @@
 /* Files and directories of the CLI: read with a bound, written whole or not at all, secrets kept
  * from others' eyes. The only place of node/cli that opens, makes or removes files. */
-#ifndef NODE_CLI_FILES_H
-#define NODE_CLI_FILES_H
+#ifndef NODE_CLI_DIR_FILES_H
+#define NODE_CLI_DIR_FILES_H
 
 #include "base/buf.h"
 

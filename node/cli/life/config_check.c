@@ -1,6 +1,6 @@
 /* `grapevine config check`: everything that `run` checks in the file, without starting. */
 #include "node/cli/command.h"
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/nodedir.h"
 
 #include <stdio.h>
 

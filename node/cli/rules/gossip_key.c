@@ -1,9 +1,9 @@
 /* `grapevine gossip key rotate` and `status`: a new key for the mesh's gossip, signed here and
  * given to the running node, which tells the others (node/mesh/keys.h). */
-#include "node/cli/authority.h"
 #include "node/cli/control.h"
-#include "node/cli/enrol.h"
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/authority.h"
+#include "node/cli/dir/nodedir.h"
+#include "node/cli/life/enrol.h"
 #include "node/trust/keyring.h"
 
 #include <cjson/cJSON.h>

@@ -1,8 +1,8 @@
 /* `grapevine join`: a node by invitation. Whether its name is taken elsewhere cannot be known here;
  * the replicated log will refuse it when the node first connects. */
-#include "node/cli/authority.h"
-#include "node/cli/enrol.h"
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/authority.h"
+#include "node/cli/dir/nodedir.h"
+#include "node/cli/life/enrol.h"
 
 #include <stdio.h>
 

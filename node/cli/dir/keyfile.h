@@ -5,8 +5,8 @@
  *   admin.key   "grapevine admin key 1"         seed, the root's public key, the admin's chain
  *   node.key    "grapevine node key 1"          32 bytes: the seed of the node's key
  *   node.cert   "grapevine node certificate 1"  the root's public key, the node's chain */
-#ifndef NODE_CLI_KEYFILE_H
-#define NODE_CLI_KEYFILE_H
+#ifndef NODE_CLI_DIR_KEYFILE_H
+#define NODE_CLI_DIR_KEYFILE_H
 
 #include "base/buf.h"
 #include "node/cli/say.h"

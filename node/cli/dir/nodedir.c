@@ -1,6 +1,6 @@
 /* Finding, making and reading a node's directory; see nodedir.h. Used by init, join, invite, run
  * and config check. */
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/nodedir.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* File descriptors: as many as this process may have, and what of them clients may take. Used by
  * `run`. */
-#ifndef NODE_CLI_FDLIMIT_H
-#define NODE_CLI_FDLIMIT_H
+#ifndef NODE_CLI_LIFE_FDLIMIT_H
+#define NODE_CLI_LIFE_FDLIMIT_H
 
 #include "node/config/config.h"
 

@@ -1,11 +1,11 @@
 /* `grapevine init`: root key, administrator, first node. The node's certificate comes by way of an
  * invitation that is used on the spot, so that every chain in the mesh has the same shape. */
-#include "node/cli/init.h"
+#include "node/cli/life/init.h"
 
-#include "node/cli/authority.h"
-#include "node/cli/boot.h"
-#include "node/cli/enrol.h"
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/authority.h"
+#include "node/cli/dir/boot.h"
+#include "node/cli/dir/nodedir.h"
+#include "node/cli/life/enrol.h"
 
 #define OWN_INVITATION_MS (60 * 60 * 1000)
 

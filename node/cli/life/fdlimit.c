@@ -1,5 +1,5 @@
 /* See fdlimit.h. */
-#include "node/cli/fdlimit.h"
+#include "node/cli/life/fdlimit.h"
 
 #include <sys/resource.h>
 

@@ -1,9 +1,9 @@
 /* The mesh root's and an administrator's keys at work: founding a mesh, inviting, and turning an
  * invitation into a node's certificate. Files are elsewhere (keyfile.h, nodedir.h). */
-#ifndef NODE_CLI_AUTHORITY_H
-#define NODE_CLI_AUTHORITY_H
+#ifndef NODE_CLI_DIR_AUTHORITY_H
+#define NODE_CLI_DIR_AUTHORITY_H
 
-#include "node/cli/keyfile.h"
+#include "node/cli/dir/keyfile.h"
 #include "node/trust/token.h"
 
 #define AUTHORITY_DAY_MS (24ull * 60 * 60 * 1000)

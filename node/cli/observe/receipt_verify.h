@@ -1,8 +1,8 @@
 /* `grapevine receipt verify`: whether a receipt in JSON (node/trust/receipt_json.h) is what the
  * nodes it names have signed. Offline: needs nothing but the text and, better, the mesh's root
  * key. */
-#ifndef NODE_CLI_RECEIPT_VERIFY_H
-#define NODE_CLI_RECEIPT_VERIFY_H
+#ifndef NODE_CLI_OBSERVE_RECEIPT_VERIFY_H
+#define NODE_CLI_OBSERVE_RECEIPT_VERIFY_H
 
 #include "base/buf.h"
 #include "base/crypto.h"

@@ -1,8 +1,8 @@
 /* Two numbers and a key ring in D/data/node, an LMDB environment of one small table; see boot.h. */
-#include "node/cli/boot.h"
+#include "node/cli/dir/boot.h"
 
-#include "node/cli/enrol.h"
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/nodedir.h"
+#include "node/cli/life/enrol.h"
 
 #define MAP_SIZE (16ull * 1024 * 1024)
 #define BOOT_KEY BYTES("boot_ms")

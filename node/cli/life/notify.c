@@ -1,6 +1,6 @@
 /* One datagram to the socket in $NOTIFY_SOCKET. This is the only socket outside node/io: it belongs
  * to the process, not to a node, is written twice in a life, and a failure has no consequence. */
-#include "node/cli/notify.h"
+#include "node/cli/life/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Founding a mesh with its first node, for `init` and `run --dev`. */
-#ifndef NODE_CLI_INIT_H
-#define NODE_CLI_INIT_H
+#ifndef NODE_CLI_LIFE_INIT_H
+#define NODE_CLI_LIFE_INIT_H
 
-#include "node/cli/keyfile.h"
+#include "node/cli/dir/keyfile.h"
 #include "node/config/config.h"
 
 /* New root, administrator and node of this configuration, whole in `dir`. Says what is wrong. */

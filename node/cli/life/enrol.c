@@ -1,7 +1,7 @@
 /* Options and report of a new node; see enrol.h. */
-#include "node/cli/enrol.h"
+#include "node/cli/life/enrol.h"
 
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/nodedir.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

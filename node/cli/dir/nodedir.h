@@ -1,11 +1,11 @@
 /* A node's directory: which one, what lies in it, and making one whole or not at all (contract.md
  * section 1). */
-#ifndef NODE_CLI_NODEDIR_H
-#define NODE_CLI_NODEDIR_H
+#ifndef NODE_CLI_DIR_NODEDIR_H
+#define NODE_CLI_DIR_NODEDIR_H
 
-#include "node/cli/files.h"
+#include "node/cli/dir/files.h"
+#include "node/cli/dir/keyfile.h"
 #include "node/cli/flags.h"
-#include "node/cli/keyfile.h"
 #include "node/config/config.h"
 
 #define NODEDIR_CONFIG "grapevine.yaml"

@@ -1,8 +1,8 @@
 /* `grapevine receipt get` and `receipt verify`. What makes a receipt valid is receipt_verify.c's.
  */
 #include "node/cli/control.h"
-#include "node/cli/files.h"
-#include "node/cli/receipt_verify.h"
+#include "node/cli/dir/files.h"
+#include "node/cli/observe/receipt_verify.h"
 #include "node/trust/receipt_json.h"
 
 #include <cjson/cJSON.h>

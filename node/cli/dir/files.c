@@ -1,6 +1,6 @@
 /* File input and output of the CLI; see files.h. A new file is written beside its place under a
  * random name, synced, moved there only if the place is free, and its directory synced. */
-#include "node/cli/files.h"
+#include "node/cli/dir/files.h"
 
 #include "base/crypto.h"
 

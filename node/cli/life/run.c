@@ -5,12 +5,12 @@
  * Failure modes: whatever cannot be read or taken at the start ends with one error line and nothing
  * left; a second signal ends it at once (status 1); a configuration that cannot be taken over at
  * SIGHUP is told and the old one stays. */
-#include "node/cli/boot.h"
-#include "node/cli/enrol.h"
-#include "node/cli/fdlimit.h"
-#include "node/cli/init.h"
-#include "node/cli/nodedir.h"
-#include "node/cli/notify.h"
+#include "node/cli/dir/boot.h"
+#include "node/cli/dir/nodedir.h"
+#include "node/cli/life/enrol.h"
+#include "node/cli/life/fdlimit.h"
+#include "node/cli/life/init.h"
+#include "node/cli/life/notify.h"
 #include "node/io/addr.h"
 #include "node/node.h"
 

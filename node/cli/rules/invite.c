@@ -1,8 +1,8 @@
 /* `grapevine invite`: an administrator's signature under a one-time key, as a token. The addresses
  * in it are this node's, where it has a definite one, else those it dials itself. */
-#include "node/cli/authority.h"
-#include "node/cli/enrol.h"
-#include "node/cli/nodedir.h"
+#include "node/cli/dir/authority.h"
+#include "node/cli/dir/nodedir.h"
+#include "node/cli/life/enrol.h"
 #include "node/io/addr.h"
 
 #include <cjson/cJSON.h>
