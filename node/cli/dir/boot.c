@@ -1,8 +1,8 @@
 /* Two numbers and a key ring in D/data/node, an LMDB environment of one small table; see boot.h. */
 #include "node/cli/dir/boot.h"
 
+#include "node/cli/clock.h"
 #include "node/cli/dir/nodedir.h"
-#include "node/cli/life/enrol.h"
 
 #define MAP_SIZE (16ull * 1024 * 1024)
 #define BOOT_KEY BYTES("boot_ms")
@@ -52,7 +52,7 @@ static enum err get_keyring(struct kv_txn *txn, struct boot *boot)
 static enum err advance(struct kv_txn *txn, struct boot *boot)
 {
     uint64_t last_ms;
-    uint64_t now_ms = enrol_now_ms();
+    uint64_t now_ms = clock_now_ms();
     TRY(get_number(txn, boot->table, BOOT_KEY, &last_ms));
     TRY(get_number(txn, boot->table, INCARNATION_KEY, &boot->incarnation));
     TRY(get_keyring(txn, boot));

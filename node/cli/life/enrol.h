@@ -7,9 +7,6 @@
 #include "node/cli/dir/keyfile.h"
 #include "node/config/config.h"
 
-/* Milliseconds since 1970. */
-uint64_t enrol_now_ms(void);
-
 /* A name for this host: its short name made valid, else "node-" and four hex digits. */
 void enrol_default_name(char ret_name[CERT_NAME_MAX + 1]);
 

@@ -2,6 +2,7 @@
  * invitation that is used on the spot, so that every chain in the mesh has the same shape. */
 #include "node/cli/life/init.h"
 
+#include "node/cli/clock.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/boot.h"
 #include "node/cli/dir/nodedir.h"
@@ -12,7 +13,7 @@
 static enum err make_keys(const struct config *config, struct keyfile *root, struct keyfile *admin,
                           struct keyfile *node)
 {
-    uint64_t now_ms = enrol_now_ms();
+    uint64_t now_ms = clock_now_ms();
     struct authority_scope scope = {
         .tier = config->tier, .region = config->region, .expires_ms = OWN_INVITATION_MS, .uses = 1};
     struct token_request request = {.name = config->name,
@@ -37,7 +38,7 @@ static enum err store_keyring(const struct keyfile *admin, struct boot *boot)
                                     .root = admin->root,
                                     .chain = bytes_of(admin->chain, admin->chain_size)};
     buf_init_fixed(&ring, space, sizeof(space));
-    enum err e = keyring_make(&author, NULL, enrol_now_ms(), &ring);
+    enum err e = keyring_make(&author, NULL, clock_now_ms(), &ring);
     if (e == ERR_OK)
         e = boot_save_keyring(boot, buf_bytes(&ring));
     crypto_wipe(space, sizeof(space));

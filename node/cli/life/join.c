@@ -1,5 +1,6 @@
 /* `grapevine join`: a node by invitation. Whether its name is taken elsewhere cannot be known here;
  * the replicated log will refuse it when the node first connects. */
+#include "node/cli/clock.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/nodedir.h"
 #include "node/cli/life/enrol.h"
@@ -29,7 +30,7 @@ static enum cli_exit make_config(const struct cli *cli, const struct token *toke
 {
     struct cert_chain chain;
     enum err e = cert_chain_verify(bytes_of(token->chain, token->chain_size), token->root,
-                                   enrol_now_ms(), &chain);
+                                   clock_now_ms(), &chain);
     if (e != ERR_OK)
         return say_error(CLI_REFUSED, "refused: the invitation: %s; ask for a new one",
                          authority_reason(e));
@@ -72,7 +73,7 @@ static enum cli_exit join(const struct cli *cli, const char *dir, const struct t
     struct token_request request = {.name = config.name,
                                     .tier = config.tier,
                                     .region = config.region,
-                                    .now_ms = enrol_now_ms(),
+                                    .now_ms = clock_now_ms(),
                                     .valid_ms = AUTHORITY_NODE_DAYS * AUTHORITY_DAY_MS};
     enum err e = authority_join(token, &request, &node);
     if (e != ERR_OK)

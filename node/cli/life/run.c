@@ -5,6 +5,7 @@
  * Failure modes: whatever cannot be read or taken at the start ends with one error line and nothing
  * left; a second signal ends it at once (status 1); a configuration that cannot be taken over at
  * SIGHUP is told and the old one stays. */
+#include "node/cli/clock.h"
 #include "node/cli/dir/boot.h"
 #include "node/cli/dir/nodedir.h"
 #include "node/cli/life/enrol.h"
@@ -127,7 +128,7 @@ static enum cli_exit load_identity(struct run *r)
         code = keyfile_load(KEYFILE_CERT, cert_path, &k);
     if (code == CLI_DONE) {
         enum err e = identity_init(&r->identity, k.seed, k.root, bytes_of(k.chain, k.chain_size),
-                                   enrol_now_ms());
+                                   clock_now_ms());
         if (e != ERR_OK)
             code = refuse_identity(e, cert_path);
     }

@@ -1,9 +1,9 @@
 /* `grapevine gossip key rotate` and `status`: a new key for the mesh's gossip, signed here and
  * given to the running node, which tells the others (node/mesh/keys.h). */
+#include "node/cli/clock.h"
 #include "node/cli/control.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/nodedir.h"
-#include "node/cli/life/enrol.h"
 #include "node/trust/keyring.h"
 
 #include <cjson/cJSON.h>
@@ -118,7 +118,7 @@ static enum cli_exit make_next(const struct cli *cli, const struct keyfile *admi
     enum cli_exit code = read_present(cli, &present, &is_any);
     if (code != CLI_DONE)
         return code;
-    enum err e = keyring_make(&author, is_any ? &present : NULL, enrol_now_ms(), out);
+    enum err e = keyring_make(&author, is_any ? &present : NULL, clock_now_ms(), out);
     keyring_wipe(&present);
     if (e == ERR_CERT_SCOPE)
         return say_error(CLI_REFUSED, "not allowed: the administrator's certificate: it is for one "

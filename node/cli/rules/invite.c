@@ -1,8 +1,9 @@
 /* `grapevine invite`: an administrator's signature under a one-time key, as a token. The addresses
  * in it are this node's, where it has a definite one, else those it dials itself. */
+#include "node/cli/clock.h"
+#include "node/cli/command.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/nodedir.h"
-#include "node/cli/life/enrol.h"
 #include "node/io/addr.h"
 
 #include <cjson/cJSON.h>
@@ -151,7 +152,7 @@ static enum cli_exit invite(const struct cli *cli, const char *dir, const struct
                             const struct keyfile *admin)
 {
     struct token token;
-    uint64_t now_ms = enrol_now_ms();
+    uint64_t now_ms = clock_now_ms();
     struct authority_scope scope = {r->tier, r->region, r->expires_ms, (uint32_t)r->uses};
     enum err e = authority_invite(admin, &scope, now_ms, &token);
     if (e == ERR_CERT_SCOPE)
