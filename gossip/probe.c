@@ -72,19 +72,28 @@ static bool uses_datagrams(const struct gossip_row *row)
     return row->addr.size > 0 && !row->only_dials && !needs_introduction(row);
 }
 
+static void ping_by(struct gossip *g, struct gossip_row *row, uint64_t cookie, bool by_link)
+{
+    put_ping(g, row, cookie);
+    if (by_link)
+        gossip_post_link(g, row);
+    else
+        gossip_post_datagram(g, row);
+}
+
+/* Of a suspect every way is tried at once: what is lost over a link holds up all that comes after
+ * it, for seconds, and a datagram may be lost. */
 static void ping(struct gossip *g, struct gossip_row *row, uint64_t cookie)
 {
     bool is_failing = row->datagram_misses >= GOSSIP_DATAGRAM_MISSES_MAX;
+    bool is_suspect = row->member.state == GOSSIP_SUSPECT;
     if (is_failing)
         row->link_probes++;
-    if (uses_datagrams(row) && (!is_failing || row->link_probes % DATAGRAM_RETRY == 0)) {
-        put_ping(g, row, cookie);
-        gossip_post_datagram(g, row);
-    }
-    if (!uses_datagrams(row) || is_failing) {
-        put_ping(g, row, cookie);
-        gossip_post_link(g, row);
-    }
+    bool is_tried = !is_failing || is_suspect || row->link_probes % DATAGRAM_RETRY == 0;
+    if (uses_datagrams(row) && is_tried)
+        ping_by(g, row, cookie, false);
+    if (!uses_datagrams(row) || is_failing || is_suspect)
+        ping_by(g, row, cookie, true);
 }
 
 static size_t pick_relays(struct gossip *g, const struct gossip_row *row,
@@ -169,8 +178,8 @@ static void go_indirect(struct gossip *g, struct gossip_probe *p)
     ask_others(g, p, p->row->only_dials);
     if (!uses_datagrams(p->row))
         return;
-    put_ping(g, p->row, p->cookie);
-    gossip_post_link(g, p->row);
+    ping_by(g, p->row, p->cookie, false);
+    ping_by(g, p->row, p->cookie, true);
 }
 
 /* Lifeguard, section 4.1: what a failed probe says about ourselves. */

@@ -177,8 +177,12 @@ guard("indirect_probes", "others are asked before anybody is accused",
       ["test_gossip_guards"],
       ("gossip/probe.c", "    ask_others(g, p, p->row->only_dials);\n", ""))
 guard("link_probes", "the loss of datagrams alone is nobody's death", ["test_gossip", "blocked"],
-      ("gossip/probe.c", "    put_ping(g, p->row, p->cookie);\n    gossip_post_link(g, p->row);\n",
-       ""))
+      ("gossip/probe.c", "    ping_by(g, p->row, p->cookie, true);\n", ""))
+guard("second_way", "who does not answer by one way is tried by the other: links stall",
+      ["loss --nodes 4 --regions 1", "loss --nodes 4 --regions 2"],
+      ("gossip/probe.c", "    ping_by(g, p->row, p->cookie, false);\n", ""),
+      ("gossip/probe.c", "bool is_tried = !is_failing || is_suspect ||",
+       "bool is_tried = !is_failing ||"))
 guard("links_for_good", "where datagrams fail links take their place", ["test_gossip_guards"],
       ("gossip/limits.h", "GOSSIP_DATAGRAM_MISSES_MAX 3", "GOSSIP_DATAGRAM_MISSES_MAX 1000000"))
 guard("buddies", "a suspect is told when it is probed", ["loss", "regions"],
