@@ -152,7 +152,8 @@ static void on_open(struct swarm *s, struct swarm_link *l)
 
 /* --- messages */
 
-/* What is lost comes late: TCP sends it again after 200 ms, 400 ms, ... */
+/* What is lost comes late: TCP sends it again after 200 ms, 400 ms, ... Later than GIVE_UP_US it is
+ * not waited for: the link's own pings, behind it in the stream, are missed before. */
 static uint64_t message_latency_us(struct swarm *s, size_t from, size_t to)
 {
     uint64_t late_us = swarm_latency_us(s, from, to);
@@ -223,15 +224,18 @@ static void on_pump(struct swarm *s, struct swarm_link *l, unsigned side)
         return;
     struct message *m = LIST_ENTRY(l->queues[side].next, struct message, queue);
     bool is_whole = lives(s, l, !side) && path_is_open(s, l);
-    if (m->due_us > s->now_us) {
-        later(s, l, m->due_us, SWARM_LINK_PUMP, side);
+    uint64_t lost_us = m->sent_us + GIVE_UP_US;
+    if (m->due_us > s->now_us && s->now_us < lost_us) {
+        later(s, l, m->due_us < lost_us ? m->due_us : lost_us, SWARM_LINK_PUMP, side);
+    } else if (m->due_us > s->now_us) {
+        lose(s, l, ERR_TIMEOUT);
     } else if (is_whole) {
         deliver(s, l, side, m);
         if (!list_is_empty(&l->queues[side]))
             later(s, l, s->now_us, SWARM_LINK_PUMP, side);
     } else if (path_is_open(s, l) && s->nodes[l->ends[!side]].host_is_up) {
         lose(s, l, ERR_LINK_LOST); /* reset */
-    } else if (s->now_us - m->sent_us >= GIVE_UP_US) {
+    } else if (s->now_us >= lost_us) {
         lose(s, l, ERR_TIMEOUT);
     } else {
         later(s, l, s->now_us + RETRY_US, SWARM_LINK_PUMP, side);
