@@ -80,8 +80,8 @@ static const struct facts *node_facts(void *owner)
                        .mesh_addr = bytes_from_str(lane->mesh ? mesh_advertised(lane->mesh) : ""),
                        .http_addr = bytes_from_str(n->http_addr),
                        .boot_ms = lane->boot_ms,
-                       .epoch = lane->epoch,
                        .draining = lane->state == LANE_DRAINING,
+                       .rules = lane->mesh ? *mesh_rules(lane->mesh) : (struct facts_rules){0},
                        .load = load,
                        .backends = n->facts_backends,
                        .backend_count = lane->backend_count};

@@ -91,7 +91,16 @@ static void put_facts(struct json *j, const struct row *r)
     json_put_text_or_null(j, "version", f ? f->version : BYTES(""));
     json_put_text_or_null(j, "mesh", f ? f->mesh_addr : BYTES(""));
     json_put_text_or_null(j, "http", f ? f->http_addr : BYTES(""));
-    json_put_count_or_null(j, "epoch", f ? (int64_t)f->epoch : -1);
+}
+
+static void put_rules(struct json *j, const struct facts *f)
+{
+    const struct facts_rules *rules = f && f->rules.is_known ? &f->rules : NULL;
+    json_put_count_or_null(j, "epoch", rules ? (int64_t)rules->epoch : -1);
+    if (rules)
+        json_put_bool(j, "voter", rules->is_voter);
+    else
+        json_put_null(j, "voter");
 }
 
 static void put_row(struct json *j, const struct row *r)
@@ -105,7 +114,7 @@ static void put_row(struct json *j, const struct row *r)
     json_put_str(j, "tier", tier_name(r->tier));
     json_put_str(j, "region", r->region);
     put_facts(j, r);
-    json_put_bool(j, "voter", false); /* nobody votes until the log exists */
+    put_rules(j, r->facts);
     put_load(j, r->load);
     put_backends(j, r->facts);
     json_close(j, '}');

@@ -46,6 +46,7 @@ struct mesh {
     struct keys keys;
     struct events events;
     struct publish publish;
+    struct facts_rules rules;
     struct abroad abroad;
     struct upkeep upkeep;
 

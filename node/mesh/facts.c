@@ -148,6 +148,15 @@ enum err facts_report_decode(struct bytes wire, struct facts_report *ret_report)
 
 /* --- comparing */
 
+bool facts_rules_equal(const struct facts_rules *a, const struct facts_rules *b)
+{
+    bool is_like = a->is_known == b->is_known && a->epoch == b->epoch && a->applied == b->applied &&
+                   a->commit == b->commit && a->is_voter == b->is_voter &&
+                   a->is_leader == b->is_leader && a->has_state_hash == b->has_state_hash;
+    return is_like &&
+           (!a->has_state_hash || memcmp(a->state_hash, b->state_hash, sizeof(a->state_hash)) == 0);
+}
+
 static bool backends_offer_the_same(const struct facts_backend *a, const struct facts_backend *b)
 {
     if (a->state != b->state || a->model_count != b->model_count)

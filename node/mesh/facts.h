@@ -14,6 +14,7 @@
 #define FACTS_BACKENDS_MAX 64
 #define FACTS_MODELS_MAX 256 /* over all backends of one node */
 #define FACTS_MODEL_NAME_MAX 256
+#define FACTS_STATE_HASH_SIZE 32
 #define FACTS_ADDR_MAX 270 /* "host:port", host at most 255 */
 
 struct facts_model {
@@ -53,6 +54,17 @@ struct facts_load {
     uint32_t capacity; /* sum of the backends' concurrency; 0: executes nothing */
 };
 
+/* How far a node is with the replicated rules (the log's commands), and its part in them. */
+struct facts_rules {
+    bool is_known;    /* false: it did not say, or has no log; nothing below means anything */
+    uint64_t epoch;   /* of the rules that it applies */
+    uint64_t applied; /* index of the last entry that it applied */
+    uint64_t commit;  /* the last one that it knows to be committed */
+    bool is_voter, is_leader;
+    bool has_state_hash;
+    uint8_t state_hash[FACTS_STATE_HASH_SIZE]; /* of the replicated state at `applied` */
+};
+
 struct facts {
     struct bytes name;
     struct bytes region;
@@ -62,8 +74,8 @@ struct facts {
     struct bytes mesh_addr; /* what peers dial; empty: only dials out */
     struct bytes http_addr;
     uint64_t boot_ms;
-    uint64_t epoch;
     bool draining;
+    struct facts_rules rules;
     struct facts_load load;
     const struct facts_backend *backends;
     size_t backend_count;
@@ -89,7 +101,7 @@ struct facts_inventory { /* INVENTORY; the backends' inflight and queued are 0 *
 struct facts_report { /* LOAD; an empty payload is one of zeros */
     struct facts_load load;
     bool draining;
-    uint64_t epoch;
+    struct facts_rules rules; /* unknown: nothing new of them */
     size_t backend_count;
     struct {
         uint32_t inflight, queued;
@@ -113,6 +125,7 @@ MUST_CHECK enum err facts_report_decode(struct bytes wire, struct facts_report *
 void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKENDS_MAX],
                struct facts *ret_facts);
 
+bool facts_rules_equal(const struct facts_rules *a, const struct facts_rules *b);
 /* The same backends in the same states with the same models: as far as routing goes. */
 bool facts_offer_the_same(const struct facts *a, const struct facts *b);
 

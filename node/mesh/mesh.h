@@ -99,7 +99,8 @@ struct mesh_ops {
     enum err (*on_request)(void *owner, struct peer *peer, struct h2_stream *s,
                            const struct http_head *head, bool ended,
                            struct mesh_stream **ret_stream);
-    /* Our own facts, now; borrowed until the next call. mesh_addr is filled in by the mesh. */
+    /* Our own facts, now; borrowed until the next call. mesh_addr and rules are filled in by
+     * the mesh. */
     const struct facts *(*facts)(void *owner);
     /* A peer's state changed, or what it offers. Not its load, which comes with every answer and is
      * read from the peer when it is needed. May be NULL. */
@@ -160,6 +161,10 @@ bool mesh_peer_is_usable(const struct peer *p);
 const struct summary_view *mesh_abroad(const struct mesh *m);
 /* A load report that came with an answer. */
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load);
+/* What this node tells others of the replicated rules and its part in them, from now on: known (it
+ * was not, before the first call). Peers' are in their facts. */
+void mesh_set_rules(struct mesh *m, const struct facts_rules *rules);
+const struct facts_rules *mesh_rules(const struct mesh *m); /* what was set */
 /* Our facts changed: what is new of them is published now, at most every 100 ms. */
 void mesh_facts_changed(struct mesh *m);
 

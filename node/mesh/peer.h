@@ -32,6 +32,7 @@ struct peer_slot {
     struct facts_backend *backends; /* facts.backends */
     struct facts_load reported;     /* by gossip, not by answers */
     bool has_report;
+    uint64_t rules_life; /* the boot_ms of the process that said facts.rules */
     struct contact contact;
     struct mailbox mail;
     struct keys_peer keys;

@@ -107,8 +107,8 @@ static void fill(struct peer_slot *slot, const struct facts_node *n,
                         .mesh_addr = n->mesh_addr,
                         .http_addr = n->http_addr,
                         .boot_ms = n->boot_ms,
-                        .epoch = f->epoch,
                         .draining = f->draining,
+                        .rules = f->rules,
                         .load = f->load,
                         .backends = i->backends,
                         .backend_count = i->backend_count};
@@ -122,13 +122,22 @@ static bool is_of_this_life(const struct gossip_member *member)
     return load->version != 0 && load->incarnation >= member->records[GOSSIP_NODE].incarnation;
 }
 
+/* They are left out of most loads; what an earlier one of this life said stays. */
+static void take_rules(struct peer_slot *slot, const struct facts_report *report, uint64_t life)
+{
+    if (!report->rules.is_known && slot->rules_life == life)
+        return;
+    slot->facts.rules = report->rules;
+    slot->rules_life = life;
+}
+
 static void take_load(struct peer_slot *slot, const struct gossip_member *member)
 {
     struct facts_report report = {0};
     slot->has_report = is_of_this_life(member) &&
                        facts_report_decode(member->records[GOSSIP_LOAD].payload, &report) == ERR_OK;
     slot->reported = slot->facts.load = report.load;
-    slot->facts.epoch = report.epoch;
+    take_rules(slot, &report, slot->has_report ? slot->facts.boot_ms : 0);
     slot->facts.draining = report.draining;
     for (size_t i = 0; i < slot->facts.backend_count; i++) {
         bool is_known = i < report.backend_count;

@@ -4,6 +4,9 @@
 
 #include "node/mesh/core.h"
 
+#define RULES_NEWS_MS 3000
+#define RULES_EVERY 8
+
 static bool is_published(const struct mesh *m, enum gossip_kind kind, struct bytes payload)
 {
     const struct gossip_member *self = gossip_driver_member(m, &m->cfg.identity->node);
@@ -38,28 +41,58 @@ static void say_node(struct mesh *m, const struct facts *f)
     say(m, GOSSIP_NODE, facts_node_encode(&n, &m->publish.payload), false);
 }
 
+/* Who leads and who votes matters at once; how far the log is, with the next load. */
+static bool has_new_part(const struct facts_rules *was, const struct facts_rules *is)
+{
+    return is->is_known != was->is_known || is->is_leader != was->is_leader ||
+           is->is_voter != was->is_voter;
+}
+
 static bool is_sharp(const struct publish *p, const struct facts *f)
 {
     const struct facts_load *was = &p->load, *is = &f->load;
     bool was_full = was->inflight >= was->capacity, is_full = is->inflight >= is->capacity;
-    return f->draining != p->draining || is->capacity != was->capacity ||
-           (is->queued > 0) != (was->queued > 0) || is_full != was_full;
+    return f->draining != p->draining || has_new_part(&p->rules, &f->rules) ||
+           is->capacity != was->capacity || (is->queued > 0) != (was->queued > 0) ||
+           is_full != was_full;
+}
+
+/* Rules are longer than a load and change seldom. They are said while they are news, when the load
+ * stands still, and otherwise in one of RULES_EVERY loads, for those who missed the news. */
+static bool says_rules(struct publish *p, const struct facts *f, uint64_t now_ms)
+{
+    bool is_still = memcmp(&f->load, &p->load, sizeof(p->load)) == 0;
+    if (!facts_rules_equal(&f->rules, &p->rules)) {
+        p->rules = f->rules;
+        p->rules_ms = now_ms;
+    }
+    bool is_news = now_ms - p->rules_ms < RULES_NEWS_MS;
+    return f->rules.is_known && (is_news || is_still || ++p->loads % RULES_EVERY == 0);
 }
 
 static void say_load(struct mesh *m, const struct facts *f)
 {
     struct publish *p = &m->publish;
+    struct facts said = *f;
     bool is_urgent = is_sharp(p, f);
+    said.rules.is_known = says_rules(p, f, mesh_now_ms(m));
     p->load = f->load;
     p->draining = f->draining;
-    say(m, GOSSIP_LOAD, facts_report_encode(f, &p->payload), is_urgent);
+    say(m, GOSSIP_LOAD, facts_report_encode(&said, &p->payload), is_urgent);
+}
+
+static void own_facts(struct mesh *m, struct facts_backend backends[FACTS_BACKENDS_MAX],
+                      struct facts *ret_facts)
+{
+    facts_cut(m->ops->facts(m->owner), backends, ret_facts);
+    ret_facts->rules = m->rules;
 }
 
 void publish_look(struct mesh *m)
 {
     struct facts_backend backends[FACTS_BACKENDS_MAX];
     struct facts f;
-    facts_cut(m->ops->facts(m->owner), backends, &f);
+    own_facts(m, backends, &f);
     say_node(m, &f);
     say(m, GOSSIP_INVENTORY, facts_inventory_encode(&f, &m->publish.payload), false);
     if (is_sharp(&m->publish, &f)) /* else the core asks when its moment has come */
@@ -71,7 +104,7 @@ void publish_load(struct mesh *m)
 {
     struct facts_backend backends[FACTS_BACKENDS_MAX];
     struct facts f;
-    facts_cut(m->ops->facts(m->owner), backends, &f);
+    own_facts(m, backends, &f);
     say_load(m, &f);
 }
 
@@ -82,6 +115,20 @@ static void on_timer(struct io_timer *timer)
     peer_confirm_all(m);
     abroad_look(m);
     io_timer_start(m->cfg.loop, timer, MESH_FACTS_INTERVAL_MS, on_timer);
+}
+
+void mesh_set_rules(struct mesh *m, const struct facts_rules *rules)
+{
+    bool is_new_part = has_new_part(&m->rules, rules);
+    CHECK(rules->is_known);
+    m->rules = *rules;
+    if (is_new_part)
+        mesh_facts_changed(m);
+}
+
+const struct facts_rules *mesh_rules(const struct mesh *m)
+{
+    return &m->rules;
 }
 
 void mesh_facts_changed(struct mesh *m)

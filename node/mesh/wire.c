@@ -14,6 +14,7 @@ typedef Grapevine__Mesh__Inventory inventory_message;
 typedef Grapevine__Mesh__Backend backend_message;
 typedef Grapevine__Mesh__Model model_message;
 typedef Grapevine__Mesh__Load load_message;
+typedef Grapevine__Mesh__Rules rules_message;
 typedef Grapevine__Mesh__RegionModel region_model_message;
 typedef Grapevine__Mesh__Summary summary_message;
 
@@ -125,15 +126,30 @@ enum err mesh_wire_inventory_encode(const struct facts *f, struct buf *wire)
     return e;
 }
 
+static void rules_to_message(const struct facts_rules *r, rules_message *ret_message)
+{
+    rules_message message = GRAPEVINE__MESH__RULES__INIT;
+    message.epoch = r->epoch;
+    message.applied = r->applied;
+    message.commit = r->commit;
+    message.voter = r->is_voter;
+    message.leader = r->is_leader;
+    if (r->has_state_hash)
+        message.state_hash = data_of(bytes_of(r->state_hash, sizeof(r->state_hash)));
+    *ret_message = message;
+}
+
 enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
 {
     uint32_t inflight[FACTS_BACKENDS_MAX], queued[FACTS_BACKENDS_MAX];
+    rules_message rules;
     load_message message = GRAPEVINE__MESH__LOAD__INIT;
     message.inflight = f->load.inflight;
     message.queued = f->load.queued;
     message.capacity = f->load.capacity;
     message.draining = f->draining;
-    message.epoch = f->epoch;
+    rules_to_message(&f->rules, &rules);
+    message.rules = f->rules.is_known ? &rules : NULL;
     for (size_t i = 0; i < f->backend_count; i++) {
         inflight[i] = f->backends[i].inflight;
         queued[i] = f->backends[i].queued;
@@ -297,15 +313,35 @@ static enum err inventory_from_message(const inventory_message *message, struct 
     return ERR_OK;
 }
 
+static enum err rules_from_message(const rules_message *message, struct facts_rules *ret_rules)
+{
+    struct facts_rules r = {.is_known = true,
+                            .epoch = message->epoch,
+                            .applied = message->applied,
+                            .commit = message->commit,
+                            .is_voter = message->voter,
+                            .is_leader = message->leader,
+                            .has_state_hash = message->state_hash.len > 0};
+    if (r.has_state_hash && message->state_hash.len != sizeof(r.state_hash))
+        return ERR_INVALID;
+    if (r.has_state_hash)
+        memcpy(r.state_hash, message->state_hash.data, sizeof(r.state_hash));
+    *ret_rules = r;
+    return ERR_OK;
+}
+
 static enum err report_from_message(const load_message *message, struct facts_report *ret_report)
 {
     size_t count = message->n_backend_inflight;
+    struct facts_rules rules = {.is_known = false};
+    if (message->rules)
+        TRY(rules_from_message(message->rules, &rules));
     if (count > FACTS_BACKENDS_MAX || message->n_backend_queued != count)
         return ERR_INVALID;
     *ret_report = (struct facts_report){
         .load = {message->inflight, message->queued, message->capacity},
         .draining = message->draining,
-        .epoch = message->epoch,
+        .rules = rules,
         .backend_count = count,
     };
     for (size_t i = 0; i < count; i++) {

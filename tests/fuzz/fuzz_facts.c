@@ -56,7 +56,7 @@ static enum err say_report(const struct facts_report *r, struct buf *wire)
     }
     struct facts f = {.load = r->load,
                       .draining = r->draining,
-                      .epoch = r->epoch,
+                      .rules = r->rules,
                       .backends = backends,
                       .backend_count = r->backend_count};
     return facts_report_encode(&f, wire);

@@ -65,6 +65,7 @@ static inline void node_init(struct node *n, struct io_loop *loop, uint8_t mesh,
                               .region = BYTES("eu-west"),
                               .tier = TIER_EDGE,
                               .version = BYTES("0.1.0"),
+                              .boot_ms = io_wall_ms(loop),
                               .load = {1, 2, number}};
     n->cfg = (struct mesh_cfg){.loop = loop,
                                .identity = &n->identity,

@@ -124,6 +124,61 @@ static void a_load_comes_with_its_owner_and_is_confirmed_by_silence(void **state
     assert_true(io_now_ms(a->loop) - p->load_ms >= 8000); /* of the dead nothing is confirmed */
 }
 
+static const struct facts_rules *rules_of_c(void)
+{
+    return &node_peer(a, c)->facts->rules;
+}
+
+/* The load changes each second meanwhile, so that most of its records say nothing of rules. */
+static void how_far_a_node_is_with_the_rules_is_known_to_others(void **state)
+{
+    struct facts_rules rules = {.is_known = true, .epoch = 3, .applied = 8, .commit = 9};
+    open_three();
+    MEET(3);
+    world_run(&w, 2 * SECOND);
+    assert_false(rules_of_c()->is_known);
+    mesh_set_rules(c->mesh, &rules);
+    for (unsigned i = 0; i < 30; i++) {
+        c->facts.load.inflight++;
+        world_run(&w, 1 * SECOND);
+        assert_true(i < 2 || facts_rules_equal(rules_of_c(), &rules));
+    }
+    rules = (struct facts_rules){.is_known = true, .commit = 10, .is_voter = true};
+    rules.has_state_hash = true;
+    rules.state_hash[5] = 5;
+    mesh_set_rules(c->mesh, &rules); /* who votes is told at once */
+    world_run(&w, SECOND / 2);
+    assert_true(facts_rules_equal(rules_of_c(), &rules));
+}
+
+static void start_c_again(void)
+{
+    struct io_loop *loop;
+    world_stop(&w, 2);
+    assert_int_equal(sim_host_create(w.sim, "c", NULL, &loop), ERR_OK);
+    node_init(c, loop, 1, 102, "node-c");
+    node_listen(c, "0.0.0.0:7300");
+    c->cfg.advertise = "c:7300"; /* it lists nobody now: the others announce to the dead */
+    w.is_up[2] = true;
+    node_open(c);
+}
+
+static void the_rules_of_an_earlier_life_are_not_known_any_more(void **state)
+{
+    struct facts_rules rules = {.is_known = true, .epoch = 3};
+    open_three();
+    MEET(3);
+    mesh_set_rules(c->mesh, &rules);
+    world_run(&w, 5 * SECOND);
+    assert_int_equal(rules_of_c()->epoch, 3);
+    sim_host_crash(w.sim, "c", SIM_CRASH_KILL);
+    WORLD_UNTIL(&w, node_sees(a, c, PEER_DOWN) && node_sees(b, c, PEER_DOWN));
+    start_c_again();
+    MEET(3);
+    world_run(&w, 3 * SECOND);
+    assert_false(rules_of_c()->is_known);
+}
+
 /* --- dying */
 
 static void a_killed_node_is_down_at_the_others_within_5_s(void **state)
@@ -189,19 +244,12 @@ static void without_udp_at_all_they_still_find_each_other(void **state)
 
 static void a_restarted_node_is_met_again_under_a_greater_incarnation(void **state)
 {
-    struct io_loop *loop;
     open_three();
     MEET(3);
     uint64_t before = node_peer(a, c)->incarnation;
     sim_host_crash(w.sim, "c", SIM_CRASH_KILL);
     WORLD_UNTIL(&w, node_sees(a, c, PEER_DOWN) && node_sees(b, c, PEER_DOWN));
-    world_stop(&w, 2);
-    assert_int_equal(sim_host_create(w.sim, "c", NULL, &loop), ERR_OK);
-    node_init(c, loop, 1, 102, "node-c");
-    node_listen(c, "0.0.0.0:7300");
-    c->cfg.advertise = "c:7300"; /* it lists nobody now: the others announce to the dead */
-    w.is_up[2] = true;
-    node_open(c);
+    start_c_again();
     MEET(3);
     assert_true(node_peer(a, c)->incarnation > before);
     assert_int_equal(node_logged(a, "peer_back peer=node-c"), 1);
@@ -358,6 +406,8 @@ int main(void)
         TEST(nodes_that_list_one_contact_find_each_other),
         TEST(a_node_that_only_dials_out_is_alive_and_usable_everywhere),
         TEST(a_load_comes_with_its_owner_and_is_confirmed_by_silence),
+        TEST(how_far_a_node_is_with_the_rules_is_known_to_others),
+        TEST(the_rules_of_an_earlier_life_are_not_known_any_more),
         TEST(a_killed_node_is_down_at_the_others_within_5_s),
         TEST(a_host_without_power_is_down_within_8_s),
         TEST(a_stopped_node_is_suspect_within_3_s),

@@ -116,6 +116,7 @@ static int setup(void **state)
                             .mesh_addr = TEXT("127.0.0.1:7300"),
                             .http_addr = TEXT("127.0.0.1:7380"),
                             .boot_ms = 1,
+                            .rules = {.is_known = true, .epoch = 9, .is_voter = true},
                             .load = {1, 0, 4},
                             .backends = self_backends,
                             .backend_count = 1};
@@ -182,8 +183,8 @@ static void status_has_every_key_of_the_contract(void **state)
     "\"edge\","                                                                                    \
     "\"region\":\"eu\",\"zone\":\"shop\",\"state\":\"alive\",\"incarnation\":1700,\"age_ms\":0,"   \
     "\"rtt_ms\":null,"                                                                             \
-    "\"version\":\"0.1.0\",\"mesh\":\"127.0.0.1:7300\",\"http\":\"127.0.0.1:7380\",\"epoch\":0,"   \
-    "\"voter\":false,"                                                                             \
+    "\"version\":\"0.1.0\",\"mesh\":\"127.0.0.1:7300\",\"http\":\"127.0.0.1:7380\",\"epoch\":9,"   \
+    "\"voter\":true,"                                                                              \
     "\"load\":{\"inflight\":1,\"queued\":0,\"utilization\":0.250},\"backends\":[{\"name\":"        \
     "\"llama\","                                                                                   \
     "\"kind\":\"llamacpp\",\"state\":\"up\",\"models\":[{\"name\":\"qwen2.5-0.5b-instruct\","      \
@@ -213,7 +214,7 @@ static void a_peer_without_facts_is_null_where_nothing_is_known(void **state)
         "{\"self\":false,\"name\":\"alpha\",\"id\":\"00000000000000000000000000000000\","
         "\"tier\":\"regional\",\"region\":\"eu\",\"zone\":null,\"state\":\"down\","
         "\"incarnation\":null,\"age_ms\":null,\"rtt_ms\":null,\"version\":null,\"mesh\":null,"
-        "\"http\":null,\"epoch\":null,\"voter\":false,\"load\":{\"inflight\":null,\"queued\":null,"
+        "\"http\":null,\"epoch\":null,\"voter\":null,\"load\":{\"inflight\":null,\"queued\":null,"
         "\"utilization\":null},\"backends\":null}"));
 }
 
@@ -222,12 +223,13 @@ static void a_peer_is_named_by_its_certificate_and_aged_by_the_clock(void **stat
     struct world *w = *state;
     assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
     assert_null(strstr(text(w), "lies"));
-    assert_non_null(strstr(
-        w->text, "\"name\":\"zeta\",\"id\":\"00000000000000000000000000000000\",\"tier\":\"cloud\","
-                 "\"region\":\"us\",\"zone\":\"\",\"state\":\"alive\",\"incarnation\":1800,"
-                 "\"age_ms\":500,\"rtt_ms\":1.234,\"version\":\"0.1.0\",\"mesh\":null,"
-                 "\"http\":null,\"epoch\":0,\"voter\":false,\"load\":{\"inflight\":3,\"queued\":2,"
-                 "\"utilization\":0.375}"));
+    assert_non_null(
+        strstr(w->text,
+               "\"name\":\"zeta\",\"id\":\"00000000000000000000000000000000\",\"tier\":\"cloud\","
+               "\"region\":\"us\",\"zone\":\"\",\"state\":\"alive\",\"incarnation\":1800,"
+               "\"age_ms\":500,\"rtt_ms\":1.234,\"version\":\"0.1.0\",\"mesh\":null,"
+               "\"http\":null,\"epoch\":null,\"voter\":null,\"load\":{\"inflight\":3,\"queued\":2,"
+               "\"utilization\":0.375}"));
 }
 
 static void models_are_listed_with_their_versions_and_nodes(void **state)

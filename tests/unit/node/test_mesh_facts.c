@@ -46,7 +46,13 @@ static void init(struct sample *s)
                   .mesh_addr = BYTES("127.0.0.1:7300"),
                   .http_addr = BYTES("127.0.0.1:7380"),
                   .boot_ms = 1795000000000,
-                  .epoch = 7,
+                  .rules = {.is_known = true,
+                            .epoch = 7,
+                            .applied = 40,
+                            .commit = 41,
+                            .is_voter = true,
+                            .has_state_hash = true,
+                            .state_hash = {0xaa, [31] = 0xbb}},
                   .draining = true,
                   .load = {5, 6, 7},
                   .backend_count = 2},
@@ -168,12 +174,27 @@ static void how_busy_it_is_arrives_as_it_was_said(void **state)
     init(&s);
     assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
     assert_memory_equal(&got.load, &s.facts.load, sizeof(got.load));
-    assert_int_equal(got.epoch, 7);
+    assert_true(facts_rules_equal(&got.rules, &s.facts.rules));
+    assert_int_equal(got.rules.state_hash[31], 0xbb);
     assert_true(got.draining);
     assert_int_equal(got.backend_count, 2);
     assert_int_equal(got.backends[0].inflight, 3);
     assert_int_equal(got.backends[0].queued, 2);
     assert_int_equal(got.backends[1].inflight, 0);
+}
+
+static void rules_that_are_not_known_are_not_zero(void **state)
+{
+    struct sample s;
+    struct facts_report got;
+    init(&s);
+    s.facts.rules = (struct facts_rules){.is_known = true};
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_true(got.rules.is_known && !got.rules.has_state_hash);
+    assert_int_equal(got.rules.epoch + got.rules.applied + got.rules.commit, 0);
+    s.facts.rules.is_known = false;
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_false(got.rules.is_known);
 }
 
 /* Else every change of the load would have to carry the inventory. */
@@ -423,6 +444,8 @@ static void misshapen_reports_are_not_believed(void **state)
     struct facts_report r;
     assert_int_equal(facts_report_decode(BYTES("\x32\x01\x01"), &r), ERR_INVALID); /* no queues */
     assert_int_equal(facts_report_decode(BYTES("\x32\x05\x01"), &r), ERR_INVALID);
+    assert_int_equal(facts_report_decode(BYTES("\x42\x03\x22\x01\xaa"), &r),
+                     ERR_INVALID); /* hash */
     many[0] = 0x32;
     many[1] = FACTS_BACKENDS_MAX + 1;
     many[2 + many[1]] = 0x3a;
@@ -498,6 +521,7 @@ int main(void)
         cmocka_unit_test(who_it_is_arrives_as_it_was_said),
         cmocka_unit_test(what_it_serves_arrives_as_it_was_said),
         cmocka_unit_test(how_busy_it_is_arrives_as_it_was_said),
+        cmocka_unit_test(rules_that_are_not_known_are_not_zero),
         cmocka_unit_test(the_inventory_says_nothing_of_the_load),
         cmocka_unit_test(what_is_not_known_stays_not_known_and_is_not_zero),
         cmocka_unit_test(a_node_without_backends_has_facts_too),
