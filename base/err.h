@@ -51,10 +51,17 @@ enum err_class { ERR_CLASS_NONE, ERR_CLASS_RETRY, ERR_CLASS_REJECT, ERR_CLASS_FA
     X(WRONG_AUDIENCE, "wrong_audience", "addressed to another node", REJECT)                       \
     X(DUPLICATE_LINK, "duplicate_link", "another link to this node is kept", REJECT)               \
     X(SELF_LINK, "self_link", "that is this node itself", REJECT)                                  \
-    /* rules */                                                                                    \
+    /* rules of the mesh */                                                                        \
     X(NOT_LEADER, "not_leader", "this node does not lead the voters", RETRY)                       \
     X(CHANGE_PENDING, "change_pending", "a change of the members is under way", RETRY)             \
     X(NOT_CAUGHT_UP, "not_caught_up", "the member lacks too much of the log to vote", RETRY)       \
+    X(NOT_ALLOWED, "not_allowed", "the author's role does not allow it", REJECT)                   \
+    X(REVOKED, "revoked", "it was revoked", REJECT)                                                \
+    X(EXPIRED, "expired", "its time is over", REJECT)                                              \
+    X(COSIGNATURE, "cosignature_missing", "more administrators must sign it", REJECT)              \
+    X(CONFLICT, "conflict", "it was changed by another command", REJECT)                           \
+    X(IN_USE, "in_use", "something else depends on it", REJECT)                                    \
+    X(COMPACTED, "compacted", "older than what is kept", REJECT)                                   \
     /* requests: the words clients see */                                                          \
     X(INVALID_REQUEST, "invalid_request", "the request is malformed", REJECT)                      \
     X(INVALID_JSON, "invalid_json", "the body is not valid JSON", REJECT)                          \
