@@ -62,11 +62,19 @@ enum err_class { ERR_CLASS_NONE, ERR_CLASS_RETRY, ERR_CLASS_REJECT, ERR_CLASS_FA
     X(CONFLICT, "conflict", "it was changed by another command", REJECT)                           \
     X(IN_USE, "in_use", "something else depends on it", REJECT)                                    \
     X(COMPACTED, "compacted", "older than what is kept", REJECT)                                   \
+    X(UNKNOWN_OUTCOME, "unknown_outcome", "it may or may not have happened", RETRY)                \
+    X(NOT_ADMITTED, "not_admitted", "the mesh has not admitted this node", RETRY)                  \
+    X(EPOCH_BEHIND, "epoch_behind", "this node has older rules than the sender", RETRY)            \
     /* requests: the words clients see */                                                          \
     X(INVALID_REQUEST, "invalid_request", "the request is malformed", REJECT)                      \
     X(INVALID_JSON, "invalid_json", "the body is not valid JSON", REJECT)                          \
     X(MISSING_MODEL, "missing_model", "the body names no model", REJECT)                           \
     X(MODEL_NOT_FOUND, "model_not_found", "no node of the mesh serves this model", REJECT)         \
+    X(INVALID_API_KEY, "invalid_api_key", "no valid API key was given", REJECT)                    \
+    X(RESIDENCY, "residency", "the data may not be there", REJECT)                                 \
+    X(TENANT, "tenant", "the tenant may not do this", REJECT)                                      \
+    X(PRICE_CEILING, "price_ceiling", "it would cost more than is allowed", REJECT)                \
+    X(QUOTA, "quota", "the tenant has used up its quota", RETRY)                                   \
     X(NO_SUCH_PATH, "no_such_path", "no such path", REJECT)                                        \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed here", REJECT)                 \
     X(REQUEST_TIMEOUT, "request_timeout", "the request did not arrive in time", REJECT)            \

@@ -1,0 +1,135 @@
+/* The rules of the mesh as one node has them: raft's log where this node is a member, a copy of the
+ * committed log that it pulls from others where it is not, and the registry that the log fills.
+ * The shell around the two cores (raft/raft.h, registry/registry.h); the one header of node/rules
+ * that other folders include.
+ *
+ *   opened ──attached──> following ──(configuration names us)──> member ──> following …
+ *                              any ──(disk, unknown entry, wrong hash)──> stopped
+ *
+ * A follower that stops applies nothing more and says why in rules_status; requests go on under the
+ * last rules. A member whose disk fails ends the process (on_fatal): fsync is never tried twice.
+ *
+ * Not here: what rules mean for requests (routing, ingress), certificates (trust), links (mesh). */
+#ifndef NODE_RULES_RULES_H
+#define NODE_RULES_RULES_H
+
+#include "base/log.h"
+#include "base/trace.h"
+#include "node/mesh/mesh.h"
+#include "node/trust/cert.h"
+#include "raft/raft.h"
+#include "registry/registry.h"
+
+#define RULES_CALLS_MAX 1024 /* commands and consistent reads under way at one node */
+#define RULES_CALL_TIMEOUT_MS 10000
+
+struct rules;
+
+struct rules_ops {
+    /* Committed commands changed rows of these kinds (bits 1 << kind; all after a snapshot):
+     * readers show the new epoch from now on. */
+    void (*on_change)(void *owner, uint32_t kinds);
+    /* This node must not go on: its log cannot be kept. Called once. */
+    void (*on_fatal)(void *owner, enum err reason);
+};
+
+struct rules_cfg {
+    struct io_loop *loop;
+    const struct identity *identity; /* borrowed, lives longer */
+    const struct log *log;
+    const struct trace *trace; /* may be NULL */
+    uint64_t seed;
+    const char *dir;  /* D/data: raft/, registry/, snapshots/ below it; NULL: this node keeps no
+                        * rules (tests of other parts): no reader, nobody refused */
+    bool is_volatile; /* nothing is synced: `run --dev`, simulations */
+    struct bytes admission; /* the signed command that admits this node; empty: none */
+};
+
+/* Opens what is on disk, the directory's lock included. Errors of the stores, with `message` saying
+ * where and what to do. */
+MUST_CHECK enum err rules_open(const struct rules_cfg *cfg, const struct rules_ops *ops,
+                               void *owner, struct buf *message, struct rules **ret_rules);
+/* Takes part from now on: links, gossip's facts of who has what. */
+void rules_attach(struct rules *r, struct mesh *m);
+/* Every call gets CANCELLED. A leader that drains hands over first (rules_drain). NULL is fine. */
+void rules_drain(struct rules *r);
+void rules_close(struct rules *r);
+
+/* Writes the log of a new mesh: this node the only voter, `genesis` (a signed command of the mesh
+ * root's) its first command. EXISTS: there is a log. Before rules_open; nothing else has the
+ * directory open. */
+MUST_CHECK enum err rules_found(const char *dir, const struct identity *identity, bool is_volatile,
+                                uint64_t wall_ms, struct bytes genesis);
+
+/* --- what is known */
+
+struct rules_status {
+    uint64_t epoch, applied, commit, term; /* 0: nothing yet; term: members only */
+    bool has_hash;
+    uint8_t hash[CRYPTO_HASH_SIZE]; /* of the state at `applied` */
+    bool has_leader;
+    struct id leader; /* as raft says to members, gossip to others */
+    bool is_member, is_voter, is_leader;
+    bool has_quorum; /* this node knows of a leader that commits */
+    uint64_t age_ms; /* since a leader last confirmed our commit index */
+    struct id voters[RAFT_VOTERS_MAX];
+    size_t voter_count;
+    bool is_admitted; /* by the rules that it has */
+    enum err stopped; /* why nothing more is applied; OK otherwise */
+    bool is_diverged; /* another replica has another hash at the same index */
+};
+void rules_status(const struct rules *r, struct rules_status *ret_status);
+/* For gauges and logs; zeros where this node is no member. */
+void rules_raft_status(const struct rules *r, struct raft_status *ret_status,
+                       struct raft_counts *ret_counts);
+
+/* The newest rules that are in force here; valid until the loop's turn ends. NULL: none yet. */
+const struct registry_reader *rules_reader(const struct rules *r);
+
+/* --- commands and consistent reads: embedded in the caller's object */
+
+struct rules_call {
+    struct list node;
+    struct rules *rules;
+    struct io_timer timeout;
+    uint64_t tag;
+    /* Commands: result->err OK: committed, in force here as of result->epoch; a refusal: the
+     * registry's reason and fault; UNKNOWN_OUTCOME: it may or may not happen, repeat the very same
+     * command to find out. Reads: `result` has the index whose effects the reader shows now. Never
+     * called from inside rules_submit or rules_read. */
+    void (*on_done)(struct rules_call *call, const struct registry_result *result);
+    struct bytes command; /* borrowed until on_done; empty: a read */
+};
+/* Any node: forwarded to the leader over links. INVALID, UNSUPPORTED: no command; OVERLOADED. */
+MUST_CHECK enum err rules_submit(struct rules *r, struct rules_call *call, struct bytes command);
+/* Linearizable: done when all that was committed before now is applied here. OVERLOADED. */
+MUST_CHECK enum err rules_read(struct rules *r, struct rules_call *call);
+/* No callback comes; the command may still happen. */
+void rules_cancel(struct rules_call *call);
+/* `voters ls`, transfer: leadership goes to this voter (zero: the best). NOT_LEADER. */
+MUST_CHECK enum err rules_hand_over(struct rules *r, const struct id *to);
+
+/* --- those who watch: told once per turn in which the epoch moved */
+struct rules_watcher {
+    struct list node;
+    void (*on_epoch)(struct rules_watcher *watcher);
+};
+void rules_watch(struct rules *r, struct rules_watcher *watcher);
+void rules_unwatch(struct rules_watcher *watcher);
+
+/* --- for the mesh: who may be here */
+
+/* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET), or
+ * read the log that says it is. A node that has no rules yet admits every certificate of its mesh. */
+MUST_CHECK enum err rules_admit(const struct rules *r, const struct id *node);
+
+/* Paths on links that are ours; all begin with it. */
+#define RULES_TARGET "/mesh/v1/rules/"
+#define RULES_COMMAND_TARGET "/mesh/v1/rules/command"
+bool rules_owns(struct bytes target);
+/* As mesh_ops.on_request, for those paths. */
+MUST_CHECK enum err rules_accept(struct rules *r, struct peer *peer, struct h2_stream *s,
+                                 const struct http_head *head, bool ended,
+                                 struct mesh_stream **ret_stream);
+
+#endif
