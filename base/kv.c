@@ -327,6 +327,11 @@ enum err kv_delete(struct kv_txn *txn, struct kv_table table, struct bytes key)
     return err_of(mdb_del(mdb_of(txn), table.handle, &k, NULL));
 }
 
+enum err kv_clear(struct kv_txn *txn, struct kv_table table)
+{
+    return err_of(mdb_drop(mdb_of(txn), table.handle, 0));
+}
+
 static int first_pair(MDB_cursor *cursor, struct bytes from, MDB_val *ret_key, MDB_val *ret_value)
 {
     *ret_key = val_of(from);

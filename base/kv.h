@@ -53,6 +53,8 @@ MUST_CHECK enum err kv_put(struct kv_txn *txn, struct kv_table table, struct byt
 MUST_CHECK enum err kv_append(struct kv_txn *txn, struct kv_table table, struct bytes key,
                               struct bytes value);
 MUST_CHECK enum err kv_delete(struct kv_txn *txn, struct kv_table table, struct bytes key);
+/* Removes every pair. */
+MUST_CHECK enum err kv_clear(struct kv_txn *txn, struct kv_table table);
 /* Calls on_pair in key order from `from` (inclusive; empty: the first key) until it returns false
  * or the table ends. on_pair does not write. */
 MUST_CHECK enum err kv_scan(struct kv_txn *txn, struct kv_table table, struct bytes from,

@@ -95,7 +95,7 @@ MUST_CHECK enum err registry_proposal_encode(uint64_t time_ms, const struct byte
                                              size_t count, struct buf *out);
 struct registry_proposal {
     uint64_t time_ms;
-    const struct bytes *commands; /* point into the payload */
+    const struct bytes *commands; /* in the arena */
     size_t count;
 };
 /* INVALID, UNSUPPORTED. */

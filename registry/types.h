@@ -20,6 +20,8 @@
 #define REGISTRY_ALLOWED_MAX 64          /* models of a tenant */
 #define REGISTRY_TARGETS_MAX 16          /* of an alias */
 #define REGISTRY_VOTERS_MAX 7            /* raft's */
+#define REGISTRY_PER_TENANT_MAX 256      /* keys of a tenant; quotas */
+#define REGISTRY_POLICY_VERSIONS_MAX 64  /* kept of each policy */
 #define REGISTRY_SIGNERS_MAX 16          /* of a cosignature rule; signatures on one command */
 #define REGISTRY_NUMBER_MAX ((1ull << 53) - 1) /* of any number: JSON stays exact */
 
@@ -67,8 +69,8 @@ enum registry_tenant_state { REGISTRY_TENANT_ACTIVE, REGISTRY_SUSPENDED };
 enum registry_stage {
     REGISTRY_STAGING,
     REGISTRY_PRODUCTION,
-    REGISTRY_ARCHIVED,  /* kept, not routed to */
-    REGISTRY_WITHDRAWN, /* not routed to, for good */
+    REGISTRY_ARCHIVED,        /* kept, not routed to */
+    REGISTRY_VERSION_REVOKED, /* not routed to, for good */
 };
 
 struct registry_accelerator {
@@ -165,7 +167,6 @@ struct registry_price { /* micro-USD; the sheet that names most of node, model, 
     uint32_t tier;
     uint64_t per_1k_input_tokens, per_1k_output_tokens, per_request, per_gib_egress;
 };
-
 struct registry_policy { /* also POLICY_VERSION, whose key is name and version */
     struct bytes name;
     uint64_t version; /* 1, 2, … of this name */
