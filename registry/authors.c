@@ -4,7 +4,7 @@
  * apply.c.
  *
  *   version 1 | last sequence 8 | count 1 | {sequence 8, hash 16, index 8, epoch 8, changed 4,
- *   reason 1} … oldest first | check 8 */
+ *   reason 1} … oldest first | hash 32 */
 #include "registry/turn.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define HASH_SIZE 16
 #define HEAD_SIZE 10
 #define RESULT_SIZE 45
-#define ROW_MAX (HEAD_SIZE + REGISTRY_REPEATS_MAX * RESULT_SIZE + REGISTRY_ROW_CHECK_SIZE)
+#define ROW_MAX (HEAD_SIZE + REGISTRY_REPEATS_MAX * RESULT_SIZE + REGISTRY_ROW_HASH_SIZE)
 
 /* Why commands are refused once they are genuine, numbered for good: what is stored must not
  * change when the table of errors grows. */
@@ -49,7 +49,7 @@ static void key_of(const struct id *author, struct registry_key_bytes *ret_key)
 static bool is_row(struct bytes row)
 {
     return row.size >= HEAD_SIZE && row.data[0] == VERSION && row.data[9] <= REGISTRY_REPEATS_MAX &&
-           row.size == HEAD_SIZE + row.data[9] * (size_t)RESULT_SIZE + REGISTRY_ROW_CHECK_SIZE;
+           row.size == HEAD_SIZE + row.data[9] * (size_t)RESULT_SIZE + REGISTRY_ROW_HASH_SIZE;
 }
 
 enum err registry_authors_check_row(struct bytes key, struct bytes row)

@@ -30,13 +30,16 @@ static bool is_name(struct bytes text)
 
 static bool is_text(struct bytes text, bool may_have_lines)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t c = text.data[i];
+    for (text = bytes_skip(text, utf8_plain_size(text)); text.size > 0;
+         text = bytes_skip(text, utf8_plain_size(text))) {
+        uint8_t c = text.data[0];
+        size_t size = utf8_size(text);
         bool is_layout = c == '\n' || c == '\t';
-        if (c == 0x7f || (c < ' ' && !(may_have_lines && is_layout)))
+        if (size == 0 || c == 0x7f || (c < ' ' && !(may_have_lines && is_layout)))
             return false;
+        text = bytes_skip(text, size);
     }
-    return utf8_is_valid(text);
+    return true;
 }
 
 /* What is wrong with it, or NULL. */
@@ -216,10 +219,10 @@ enum err registry_form_check(const struct registry_op *op, size_t index,
 {
     char place[32];
     struct registry_fault fault;
-    snprintf(place, sizeof(place), "ops[%zu]", index);
     enum err e = check_op(op, &fault);
     if (e == ERR_OK)
         return e;
     *ret_fault = fault;
+    snprintf(place, sizeof(place), "ops[%zu]", index);
     return fault_inside(ret_fault, place);
 }

@@ -17,7 +17,7 @@ struct registry_hash {
 struct registry_row_hash {
     uint8_t bytes[CRYPTO_HASH_SIZE];
 };
-/* `value` without its check. */
+/* `value` without its hash. */
 struct registry_row_hash registry_hash_row(struct bytes key, struct bytes value);
 void registry_hash_add(struct registry_hash *h, const struct registry_row_hash *row);
 void registry_hash_subtract(struct registry_hash *h, const struct registry_row_hash *row);

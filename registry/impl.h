@@ -45,7 +45,7 @@ MUST_CHECK enum err registry_state_load(const struct registry_reader *reader,
  * command changes too much; else LMDB's. */
 MUST_CHECK enum err registry_rows_get(const struct registry_reader *reader, struct bytes key,
                                       struct bytes *ret_value);
-/* Of bytes that are not a public kind's: `value` without its check, which is appended to it. */
+/* Of bytes that are not a public kind's: `value` without its hash, which is appended to it. */
 MUST_CHECK enum err registry_rows_put_raw(struct registry *r, struct bytes key, struct buf *value);
 /* Writes the row and its indexes, unless its fields stand so already (*ret_changed). */
 MUST_CHECK enum err registry_rows_put(struct registry *r, const struct registry_row *row,
@@ -61,7 +61,7 @@ MUST_CHECK enum err registry_rows_delete(struct registry *r, struct kv_table tab
 void registry_rows_forget_undo(struct registry *r);
 /* Takes back every write since then; the caller restores `current`. */
 MUST_CHECK enum err registry_rows_undo(struct registry *r);
-/* CORRUPT when the value's check is not the row's. */
+/* CORRUPT when the hash at the value's end is not that of the row. */
 MUST_CHECK enum err registry_rows_verify(struct bytes key, struct bytes value,
                                          struct registry_row_hash *ret_hash);
 

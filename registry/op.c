@@ -199,6 +199,7 @@ enum err registry_op_apply(struct registry_turn *t, const struct registry_op *op
     struct registry_key_bytes key;
     struct registry_row old;
     struct bytes value;
+    struct registry_row_hash hash;
     enum err e = registry_form_check(op, t->op_index, &fault);
     if (e != ERR_OK) {
         registry_refuse(t, e, NULL, "%s", fault.what);
@@ -211,6 +212,7 @@ enum err registry_op_apply(struct registry_turn *t, const struct registry_op *op
         return run(t, op, NULL);
     if (e != ERR_OK)
         return e;
+    TRY(registry_rows_verify(registry_key_view(&key), value, &hash));
     buf_clear(&t->r->old); /* a copy: rules write before they are done with it */
     TRY(buf_append(&t->r->old, value));
     TRY(registry_row_decode(op->kind, buf_bytes(&t->r->old), &old));

@@ -230,9 +230,9 @@ enum err registry_row_decode(enum registry_kind kind, struct bytes value,
     const struct registry_schema *schema = registry_schema(kind);
     uint64_t version;
     struct bytes author, rest = value;
-    if (!schema || value.size < HEAD_SIZE + REGISTRY_ROW_CHECK_SIZE)
+    if (!schema || value.size < HEAD_SIZE + REGISTRY_ROW_HASH_SIZE)
         return ERR_CORRUPT;
-    rest.size -= REGISTRY_ROW_CHECK_SIZE;
+    rest.size -= REGISTRY_ROW_HASH_SIZE;
     ret_row->kind = kind;
     if (!take_number(&rest, 1, &version) || version != ROW_VERSION ||
         !take_number(&rest, 8, &ret_row->rev) || !take_number(&rest, 8, &ret_row->time_ms) ||

@@ -1,10 +1,11 @@
 /* Inside the registry: rows as bytes. A key is the kind and the fields marked IN_KEY, a zero
  * between two; a value is
  *
- *   version 1 | rev 8 | time_ms 8 | author 16 | the fields in the schema's order | check 8
+ *   version 1 | rev 8 | time_ms 8 | author 16 | the fields in the schema's order | hash 32
  *
  * with big-endian numbers: texts and lists of a size (4) or count (1) and their bytes, words of one
- * byte. The check is the head of the row's hash (hash.h), so that a rotten page is noticed. */
+ * byte. The hash (hash.h) is the row's part of the state's: a rotten page is noticed where an
+ * operation is about the row, by snapshots and by scans. */
 #ifndef REGISTRY_ROW_H
 #define REGISTRY_ROW_H
 
@@ -12,7 +13,7 @@
 
 #include "base/kv.h"
 
-#define REGISTRY_ROW_CHECK_SIZE 8
+#define REGISTRY_ROW_HASH_SIZE CRYPTO_HASH_SIZE
 #define REGISTRY_ROW_MAX (REGISTRY_DOCUMENT_MAX + 4096) /* of a value */
 #define REGISTRY_AUTHOR_KIND 200 /* rows of authors.c: sequences, last results */
 
@@ -36,12 +37,12 @@ unsigned registry_row_key_parts(enum registry_kind kind); /* 0, 1 or 2 */
 void registry_row_name(enum registry_kind kind, const union registry_document *doc,
                        struct buf *out);
 
-/* Appends a value without its check. */
+/* Appends a value without its hash. */
 MUST_CHECK enum err registry_row_encode(const struct registry_row *row, struct buf *out);
 /* Texts point into `value`. CORRUPT. */
 MUST_CHECK enum err registry_row_decode(enum registry_kind kind, struct bytes value,
                                         struct registry_row *ret_row);
-/* Whether two values without checks have the same fields, whoever wrote them and when. */
+/* Whether two values without hashes have the same fields, whoever wrote them and when. */
 bool registry_row_same_fields(struct bytes a, struct bytes b);
 
 #endif

@@ -2,7 +2,7 @@
  * secondary keys and changes:
  *
  *   "grapevine registry 1\n" | mesh 16 | feature 8 | index 8 | term 8 | epoch 8 | time_ms 8 |
- *   chain 32 | hash 32 | rows 8 | { key size 2, key, value size 4, value with its check } … */
+ *   chain 32 | hash 32 | rows 8 | { key size 2, key, value size 4, value with its hash } … */
 #ifndef REGISTRY_SNAPSHOT_H
 #define REGISTRY_SNAPSHOT_H
 
