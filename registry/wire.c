@@ -245,18 +245,23 @@ static enum err failure_of(const struct decoder *d)
     return d->memory_is_short ? ERR_NO_MEMORY : ERR_INVALID;
 }
 
+static bool needed_in(ProtobufCBinaryData from, void *ret_value, size_t size)
+{
+    if (from.len != size)
+        return false;
+    memcpy(ret_value, from.data, size);
+    return true;
+}
+
 /* Zeros are left out, so that a value has one form. */
 static bool fixed_in(ProtobufCBinaryData from, void *ret_value, size_t size)
 {
-    static const uint8_t zeros[CRYPTO_SIGNATURE_SIZE];
+    static const uint8_t zeros[32];
     if (from.len == 0) {
         memset(ret_value, 0, size);
         return true;
     }
-    if (from.len != size || memcmp(from.data, zeros, size) == 0)
-        return false;
-    memcpy(ret_value, from.data, size);
-    return true;
+    return needed_in(from, ret_value, size) && memcmp(from.data, zeros, size) != 0;
 }
 
 static bool document_in(struct decoder *d, const struct registry_group *group,
@@ -359,8 +364,8 @@ static enum err command_in(struct decoder *d, struct registry_signed *s)
         decode(d, &registry__command__descriptor, s->record, REGISTRY_COMMAND_MAX);
     struct registry_command *command = &s->command;
     *command = (struct registry_command){.op_count = 0};
-    if (!m || !fixed_in(m->mesh, command->mesh.bytes, ID_SIZE) ||
-        !fixed_in(m->author, command->author, CRYPTO_PUBLIC_SIZE))
+    if (!m || !needed_in(m->mesh, command->mesh.bytes, ID_SIZE) ||
+        !needed_in(m->author, command->author, CRYPTO_PUBLIC_SIZE))
         return failure_of(d);
     command->sequence = m->sequence;
     command->not_after_ms = m->not_after_ms;
@@ -381,8 +386,8 @@ static bool cosignatures_in(struct decoder *d, const Registry__SignedCommand *m,
         struct registry_cosignature *c = &s->cosignatures[i];
         const Registry__Cosignature *from = m->cosignatures[i];
         d->has_unknown = d->has_unknown || from->base.n_unknown_fields > 0;
-        if (!fixed_in(from->key, c->key, sizeof(c->key)) ||
-            !fixed_in(from->signature, c->signature, sizeof(c->signature)))
+        if (!needed_in(from->key, c->key, sizeof(c->key)) ||
+            !needed_in(from->signature, c->signature, sizeof(c->signature)))
             return false;
     }
     return true;
@@ -394,7 +399,7 @@ enum err registry_wire_signed_decode(struct bytes wire, struct arena *arena,
     struct decoder d = {.arena = arena};
     const Registry__SignedCommand *m =
         decode(&d, &registry__signed_command__descriptor, wire, REGISTRY_COMMAND_MAX);
-    if (!m || !fixed_in(m->signature, ret_signed->signature, CRYPTO_SIGNATURE_SIZE) ||
+    if (!m || !needed_in(m->signature, ret_signed->signature, CRYPTO_SIGNATURE_SIZE) ||
         !cosignatures_in(&d, m, ret_signed))
         return failure_of(&d);
     if (d.has_unknown) /* outside of what is signed: anybody may have put it there */

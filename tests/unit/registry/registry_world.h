@@ -29,12 +29,6 @@ static inline void world_open(struct world *w)
     assert_int_equal(registry_open(&w->cfg, &w->r), ERR_OK);
 }
 
-static inline void world_reopen(struct world *w)
-{
-    registry_close(w->r);
-    world_open(w);
-}
-
 static inline void world_init(struct world *w)
 {
     assert_int_equal(crypto_init(), ERR_OK);
@@ -84,9 +78,7 @@ static inline enum err world_apply_entry(struct world *w, struct bytes command)
     struct buf proposal;
     buf_init(&proposal, REGISTRY_PROPOSAL_MAX);
     assert_int_equal(registry_proposal_encode(w->time_ms, &command, 1, &proposal), ERR_OK);
-    struct registry_entry entry = {
-        .index = w->index + 1, .term = 1, .proposal = buf_bytes(&proposal)};
-    entry.chain[0] = (uint8_t)entry.index;
+    struct registry_entry entry = {w->index + 1, 1, {7}, buf_bytes(&proposal)};
     assert_int_equal(registry_begin(w->r), ERR_OK);
     enum err e = registry_apply(w->r, &entry, &applied);
     if (e == ERR_OK) {
@@ -125,8 +117,6 @@ static inline enum err world_do(struct world *w, int person, struct registry_op 
     return world_say(w, person, &op, 1);
 }
 
-/* --- looking --- */
-
 static inline struct registry_reader *world_reader(struct world *w)
 {
     struct registry_reader *reader;
@@ -151,6 +141,12 @@ static inline enum err world_get(struct world *w, enum registry_kind kind, struc
     return e;
 }
 
+static inline void world_reopen(struct world *w)
+{
+    registry_close(w->r);
+    world_open(w);
+}
+
 static inline void world_check_hash(struct world *w)
 {
     uint8_t hash[CRYPTO_HASH_SIZE];
@@ -165,17 +161,13 @@ static inline void world_check_hash(struct world *w)
 static inline void world_found(struct world *w)
 {
     struct person *p = w->people;
-    struct registry_op ops[] = {
-        op_admin(&p[ALICE], "alice", REGISTRY_OPERATOR),
-        op_node(&p[ERIN], "a1"),
-        op_voters(0, &p[ERIN].id, 1),
-        op_gossip_key(1),
-    };
+    struct registry_op ops[] = {op_admin(&p[ALICE], "alice", REGISTRY_OPERATOR),
+                                op_node(&p[ERIN], "a1"), op_voters(0, &p[ERIN].id, 1),
+                                op_gossip_key(1)};
     assert_int_equal(world_say(w, ROOT, ops, 4), ERR_OK);
     assert_int_equal(w->result.epoch, 1);
 }
 
-/* One more administrator. */
 static inline void world_hire(struct world *w, int person, const char *name,
                               enum registry_role role)
 {
