@@ -1,5 +1,5 @@
 /* The same log gives the same state: random commands go to two registries. One applies them
- * plainly. The other is stopped, aborted, asked what would become, replaced by a snapshot of itself;
+ * plainly. The other is stopped, aborted, asked what would become, and replaced by a snapshot;
  * results, rows and hash stay the same, and the hash is the one that a scan finds.
  *
  * usage: test_property [COMMANDS [SEED]] */
