@@ -1,5 +1,5 @@
-/* Snapshots from hostile bytes: as they come, and with the hashes put right, so that what they guard
- * is reached. A snapshot that is taken can be saved again and is the same. */
+/* Snapshots from hostile bytes: as they come, and with the hashes put right, so that what these
+ * guard is reached. A snapshot that is taken can be saved again and is the same. */
 #include "registry/snapshot.h"
 #include "tests/support/registry_scratch.h"
 

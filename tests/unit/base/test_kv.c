@@ -265,6 +265,29 @@ static void scans_go_in_key_order_from_the_given_key(void **state)
     check_scan(w, "", "a=1 b=2 bb=stop ");
 }
 
+static void a_table_is_emptied_by_itself_and_can_be_undone(void **state)
+{
+    struct world *w = *state;
+    struct kv_txn *txn;
+    struct kv_table other;
+    assert_int_equal(kv_table_open(w->kv, "others", &other), ERR_OK);
+    put(w, "a", "1");
+    assert_int_equal(kv_begin_write(w->kv, &txn), ERR_OK);
+    assert_int_equal(kv_put(txn, other, BYTES("o"), BYTES("2")), ERR_OK);
+    assert_int_equal(kv_clear(txn, w->table), ERR_OK);
+    assert_int_equal(kv_append(txn, w->table, BYTES("A"), BYTES("3")), ERR_OK);
+    kv_abort(txn);
+    check_scan(w, "", "a=1 ");
+    assert_int_equal(kv_begin_write(w->kv, &txn), ERR_OK);
+    assert_int_equal(kv_put(txn, other, BYTES("o"), BYTES("2")), ERR_OK);
+    assert_int_equal(kv_clear(txn, w->table), ERR_OK);
+    assert_int_equal(kv_append(txn, w->table, BYTES("A"), BYTES("3")), ERR_OK);
+    assert_int_equal(kv_commit(txn), ERR_OK);
+    check_scan(w, "", "A=3 ");
+    w->table = other;
+    check_scan(w, "", "o=2 ");
+}
+
 static void appended_keys_must_grow(void **state)
 {
     struct world *w = *state;
@@ -469,6 +492,7 @@ int main(void)
         KV_TEST(tables_are_separate),
         KV_TEST(keys_have_one_to_511_bytes),
         KV_TEST(scans_go_in_key_order_from_the_given_key),
+        KV_TEST(a_table_is_emptied_by_itself_and_can_be_undone),
         KV_TEST(appended_keys_must_grow),
         KV_TEST(a_full_map_is_a_limit_and_the_rest_stays_readable),
         KV_TEST(churned_files_open_again),

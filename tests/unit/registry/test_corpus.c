@@ -1,6 +1,6 @@
-/* The samples in tests/fuzz/corpus/registry_* are what today's encoders make: what was signed, logged
- * or saved once must read the same for ever. With --write they are written; only a new sample may
- * need that. */
+/* The samples in tests/fuzz/corpus/registry_* are what today's encoders make: what was signed,
+ * logged or saved once must read the same for ever. With --write they are written; only a new
+ * sample may need that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
