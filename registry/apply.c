@@ -157,8 +157,10 @@ static enum err command_apply(struct registry *r, struct bytes wire, uint64_t in
     registry_rows_forget_undo(r);
     arena_reset(&r->command_arena);
     enum err e = registry_wire_signed_decode(wire, &r->command_arena, &s);
-    if (e == ERR_INVALID)
-        return registry_refuse(&t, e, NULL, "its bytes are not those of a command"), ERR_OK;
+    if (e == ERR_INVALID) {
+        registry_refuse(&t, e, NULL, "its bytes are not those of a command");
+        return ERR_OK;
+    }
     if (e != ERR_OK && e != ERR_UNSUPPORTED)
         return e;
     t.author = id_of_public_key(s.command.author);

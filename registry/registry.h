@@ -67,7 +67,7 @@ struct registry_result { /* of one command */
     struct registry_fault fault;
     struct id author; /* zero where it could not be told */
     uint64_t sequence;
-    uint64_t index, epoch; /* at which it was committed or refused; of a repeat: the first's */
+    uint64_t index, epoch; /* committed or refused at; a repeat: the first's (a node's: epoch) */
     uint32_t changed;      /* kinds, as bits 1 << kind */
     bool is_repeat;        /* the very same command was applied before: this is its result */
 };
@@ -139,6 +139,9 @@ MUST_CHECK enum err registry_setting_number(const struct registry_reader *reader
 /* 0: none used yet; the next command's is above it. */
 MUST_CHECK enum err registry_sequence(const struct registry_reader *reader, const struct id *author,
                                       uint64_t *ret_last);
+/* Whose API key this is. NOT_FOUND, REVOKED (the key, or the tenant is suspended), EXPIRED. */
+MUST_CHECK enum err registry_authenticate(const struct registry_reader *reader, struct bytes text,
+                                          uint64_t now_ms, struct registry_row *ret_tenant);
 /* The sheet that applies to a model on a node. NOT_FOUND. */
 MUST_CHECK enum err registry_price_find(const struct registry_reader *reader,
                                         const struct registry_node *node, struct bytes model,

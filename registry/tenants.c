@@ -1,4 +1,5 @@
-/* Rules of tenants, their API keys and quotas. Called by op.c. */
+/* Rules of tenants, their API keys and quotas, called by op.c; and whose key a request brings, for
+ * the node's ingress. */
 #include "registry/turn.h"
 
 static enum err check_tenant(struct registry_turn *t, struct bytes name)
@@ -72,4 +73,24 @@ enum err registry_quotas_put(struct registry_turn *t, const struct registry_row 
 {
     TRY(check_tenant(t, next->doc.quota.tenant));
     return old ? ERR_OK : check_room(t, REGISTRY_QUOTA, next->doc.quota.tenant);
+}
+
+/* --- a request's key --- */
+
+enum err registry_authenticate(const struct registry_reader *reader, struct bytes text,
+                               uint64_t now_ms, struct registry_row *ret_tenant)
+{
+    struct registry_row key, tenant;
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    registry_api_key_hash(text, hash);
+    TRY(registry_find(reader, REGISTRY_KEY_BY_HASH, bytes_of(hash, sizeof(hash)), &key));
+    if (key.doc.key.state != REGISTRY_ACTIVE)
+        return ERR_REVOKED;
+    if (key.doc.key.not_after_ms && now_ms > key.doc.key.not_after_ms)
+        return ERR_EXPIRED;
+    TRY(registry_get(reader, REGISTRY_TENANT, key.doc.key.tenant, (struct bytes){0}, &tenant));
+    if (tenant.doc.tenant.state != REGISTRY_TENANT_ACTIVE)
+        return ERR_REVOKED;
+    *ret_tenant = tenant;
+    return ERR_OK;
 }

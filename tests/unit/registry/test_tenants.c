@@ -117,6 +117,38 @@ static void a_tenant_is_suspended_and_comes_back(void **state)
                      ERR_NOT_FOUND);
 }
 
+static enum err authenticate(struct world *w, const char *text, uint64_t now_ms)
+{
+    struct registry_row tenant;
+    struct registry_reader *reader = world_reader(w);
+    enum err e = registry_authenticate(reader, TEXT(text), now_ms, &tenant);
+    if (e == ERR_OK)
+        assert_true(bytes_equal(tenant.doc.tenant.name, TEXT("acme")));
+    registry_reader_close(reader);
+    return e;
+}
+
+static void a_key_opens_until_it_ends_is_revoked_or_its_tenant_suspended(void **state)
+{
+    struct world *w = *state;
+    struct registry_op key = op_key("acme", "gvk_1"), ends = op_key("acme", "gvk_2");
+    ends.doc.key.not_after_ms = NOW_MS + 10;
+    assert_int_equal(world_do(w, ALICE, op_tenant("acme")), ERR_OK);
+    assert_int_equal(authenticate(w, "gvk_1", NOW_MS), ERR_NOT_FOUND);
+    assert_int_equal(world_do(w, ALICE, key), ERR_OK);
+    assert_int_equal(world_do(w, ALICE, ends), ERR_OK);
+    assert_int_equal(authenticate(w, "gvk_1", UINT64_MAX), ERR_OK);
+    assert_int_equal(authenticate(w, "gvk_2", NOW_MS + 10), ERR_OK);
+    assert_int_equal(authenticate(w, "gvk_2", NOW_MS + 11), ERR_EXPIRED);
+    assert_int_equal(world_do(w, ALICE, op_move(op_tenant("acme"), REGISTRY_SUSPENDED)), ERR_OK);
+    assert_int_equal(authenticate(w, "gvk_1", NOW_MS), ERR_REVOKED);
+    assert_int_equal(world_do(w, ALICE, op_move(op_tenant("acme"), REGISTRY_TENANT_ACTIVE)),
+                     ERR_OK);
+    assert_int_equal(world_do(w, ALICE, op_move(key, REGISTRY_REVOKED)), ERR_OK);
+    assert_int_equal(authenticate(w, "gvk_1", NOW_MS), ERR_REVOKED);
+    assert_int_equal(authenticate(w, "gvk_2", NOW_MS), ERR_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +158,7 @@ int main(void)
         IN_WORLD(a_tenant_goes_with_its_keys_and_quotas),
         IN_WORLD(a_tenant_has_a_bounded_number_of_keys),
         IN_WORLD(a_tenant_is_suspended_and_comes_back),
+        IN_WORLD(a_key_opens_until_it_ends_is_revoked_or_its_tenant_suspended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
