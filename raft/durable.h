@@ -38,6 +38,7 @@ struct raft_write {
         *part;       /* not NULL: `data` of this snapshot's dump, at `offset`; 0: */
     uint64_t offset; /* begins it, what was staged of others goes; else it appends */
     struct bytes data;
+    const struct raft_snapshot *made; /* not NULL: what to remember of the one that can be served */
 };
 
 /* All that a disk holds. A fresh disk: all zero (and first = 1). */

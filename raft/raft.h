@@ -67,7 +67,8 @@ enum raft_event_type {
     RAFT_HAND_OVER, /* tag, id: lead no more; zero: to the best. Outcome when done or timed out */
     RAFT_CHANGE,    /* tag, targets, count: all members wanted. Voters must be caught-up learners,
                         * or voters; voters whose store changed are re-admitted by naming them */
-    RAFT_SNAPSHOT_MADE, /* index (applied), size, content: can be served from now on */
+    RAFT_SNAPSHOT_MADE, /* index (applied), size, content: durable and can be served, with all that
+                         * was applied up to there; size 0: it failed */
     RAFT_CHUNK_READ,    /* tag, data (none: it cannot be served): answers a chunk order */
     RAFT_INSTALLED,     /* err: the snapshot ordered by `install` is the state now, durably; or not:
                          * it is then fetched anew */
