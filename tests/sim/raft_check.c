@@ -1,0 +1,344 @@
+/* Invariants, after every step and at every write, message and applied entry. What some node once
+ * held for committed is the truth: all others have to agree with it for ever. */
+#include "tests/sim/raft_world.h"
+
+#include <stdlib.h>
+
+typedef unsigned long long ull;
+
+/* --- the truth */
+
+static void learn_truth(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
+                        uint64_t leader_term)
+{
+    if (w->truth_count == w->truth_capacity) {
+        w->truth_capacity = w->truth_capacity ? w->truth_capacity * 2 : 256;
+        w->truth = realloc(w->truth, w->truth_capacity * sizeof(*w->truth));
+        CHECK(w->truth);
+    }
+    CHECK(index == w->truth_count + 1);
+    w->truth[w->truth_count++] = (struct raft_truth){term, digest, leader_term};
+    w->stats.commits++;
+}
+
+/* Is it on the disk of this member, or was it when that disk was still there? */
+static bool is_held(struct raft_world *w, const struct raft_member *m, uint64_t index,
+                    uint64_t term)
+{
+    struct raft_node *n = world_node(w, &m->id);
+    if (!n || n == w->damaged || n->disk.hard.store != m->store)
+        return true;
+    if (index <= n->disk.base.index || index <= n->disk.machine.applied)
+        return true;
+    struct raft_stored *s = disk_record(&n->disk, index);
+    return s && s->term == term;
+}
+
+static bool is_majority_held(struct raft_world *w, const struct raft_config *config, bool of_old,
+                             uint64_t index, uint64_t term)
+{
+    size_t all = 0, with = 0;
+    for (size_t i = 0; i < config->count; i++) {
+        const struct raft_member *m = &config->members[i];
+        if (!(of_old ? m->was_voter : m->is_voter))
+            continue;
+        all++;
+        with += is_held(w, m, index, term);
+    }
+    return with > all / 2 || all == 0;
+}
+
+/* A commit that nobody knew of before: a majority must have it on disk now. */
+static void check_held(struct raft_node *n, uint64_t index, uint64_t term)
+{
+    const struct raft_config *config = raft_config(n->core);
+    if (!raft_is_leader(n->core))
+        return;
+    if (!is_majority_held(n->world, config, false, index, term) ||
+        (raft_config_is_joint(config) && !is_majority_held(n->world, config, true, index, term)))
+        world_break(n->world, "committed_only_when_durable", "%s counts %llu of term %llu", n->name,
+                    (ull)index, (ull)term);
+}
+
+static void check_committed(struct raft_node *n, uint64_t index, uint64_t now_term)
+{
+    struct raft_world *w = n->world;
+    struct bytes record;
+    struct raft_entry e;
+    if (raft_record(n->core, index, &record) != ERR_OK)
+        return; /* behind a snapshot, or unreadable */
+    uint64_t digest = record_digest(record);
+    struct bytes rest = record;
+    CHECK(raft_entry_read(&rest, &e) == ERR_OK);
+    if (index == w->truth_count + 1) {
+        learn_truth(w, index, e.term, digest, now_term);
+        check_held(n, index, e.term);
+    } else if (index > w->truth_count) {
+        world_break(w, "commits_without_gaps", "%s at %llu", n->name, (ull)index);
+    } else if (w->truth[index - 1].digest != digest || w->truth[index - 1].term != e.term) {
+        world_break(w, "state_machine_safety",
+                    "%s commits another entry at %llu: term %llu not %llu", n->name, (ull)index,
+                    (ull)e.term, (ull)w->truth[index - 1].term);
+    }
+}
+
+/* --- each step */
+
+static void check_leader(struct raft_node *n, const struct raft_status *s)
+{
+    struct raft_world *w = n->world;
+    bool is_new = !n->has_seen || n->seen.role != RAFT_LEADER || n->seen.term != s->term;
+    if (s->term >= sizeof(w->leader_terms) / sizeof(*w->leader_terms)) {
+        world_break(w, "terms_are_few", "%llu", (ull)s->term);
+        return;
+    }
+    uint64_t *leader = &w->leader_terms[s->term];
+    if (*leader && *leader != n->number + 1)
+        world_break(w, "election_safety", "s%llu and %s lead in term %llu", (ull)*leader, n->name,
+                    (ull)s->term);
+    *leader = n->number + 1;
+    if (!is_new) {
+        if (s->last < n->seen.last)
+            world_break(w, "leader_append_only", "%s", n->name);
+        return;
+    }
+    w->stats.elections++;
+    for (uint64_t index = s->base + 1; index <= w->truth_count; index++) {
+        struct bytes record;
+        if (w->truth[index - 1].leader_term >= s->term)
+            return; /* by a later leader: this one won too late */
+        bool has = index <= s->last && raft_record(n->core, index, &record) == ERR_OK &&
+                   record_digest(record) == w->truth[index - 1].digest;
+        if (!has) {
+            world_break(w, "leader_completeness", "%s leads in term %llu without entry %llu",
+                        n->name, (ull)s->term, (ull)index);
+            return;
+        }
+    }
+}
+
+static void check_bounds(struct raft_node *n, const struct raft_status *s)
+{
+    struct raft_world *w = n->world;
+    size_t most = w->features.small_windows ? 1500 + 2048 : 100000 + 2048;
+    if (s->role == RAFT_LEADER && n->seen.role == RAFT_LEADER && s->uncommitted_bytes > most &&
+        s->uncommitted_bytes > n->seen.uncommitted_bytes && s->last > n->seen.last + 2)
+        world_break(w, "queues_are_bounded", "%s: %zu bytes not committed", n->name,
+                    s->uncommitted_bytes);
+    if (s->reads_waiting > 16)
+        world_break(w, "queues_are_bounded", "%s: %zu reads", n->name, s->reads_waiting);
+}
+
+static void check_monotone(struct raft_node *n, const struct raft_status *s)
+{
+    struct raft_world *w = n->world;
+    if (s->term < n->disk.hard.term)
+        world_break(w, "terms_never_go_back", "%s", n->name);
+    if (!n->has_seen)
+        return;
+    if (s->term < n->seen.term)
+        world_break(w, "terms_never_go_back", "%s", n->name);
+    if (s->commit < n->seen.commit || s->applied < n->seen.applied)
+        world_break(w, "commits_never_go_back", "%s: %llu after %llu", n->name, (ull)s->commit,
+                    (ull)n->seen.commit);
+    if (s->last < s->commit && !s->is_installing)
+        world_break(w, "commits_are_in_the_log", "%s: %llu of %llu", n->name, (ull)s->commit,
+                    (ull)s->last);
+    bool is_same_term = s->term == n->seen.term;
+    if (is_same_term && !id_is_zero(&n->seen.vote) && !id_equal(&n->seen.vote, &s->vote))
+        world_break(w, "one_vote_a_term", "%s in term %llu", n->name, (ull)s->term);
+}
+
+static void note(struct raft_node *n, const struct raft_effects *e)
+{
+    struct raft_world *w = n->world;
+    for (size_t i = 0; i < e->change_count; i++)
+        world_trace(w, n, raft_reason_name(e->changes[i].reason));
+    if (e->write && e->write->truncate_from)
+        w->stats.truncations++;
+    if (e->write && e->write->is_repair)
+        w->stats.repairs++;
+}
+
+void check_step(struct raft_node *n, const struct raft_effects *e)
+{
+    struct raft_status s;
+    raft_status(n->core, &s);
+    if (s.role != RAFT_STOPPED) {
+        check_monotone(n, &s);
+        uint64_t from = n->has_seen ? n->seen.commit : s.base;
+        for (uint64_t index = from + 1; index <= s.commit; index++)
+            check_committed(n, index, s.term);
+        if (s.role == RAFT_LEADER)
+            check_leader(n, &s);
+        check_bounds(n, &s);
+    }
+    n->commit_before = n->has_seen ? n->seen.commit : 0;
+    n->seen = s;
+    n->has_seen = true;
+    note(n, e);
+}
+
+void check_start(struct raft_node *n)
+{
+    n->has_seen = false;
+    raft_status(n->core, &n->seen);
+    world_trace(n->world, n, "start");
+}
+
+/* --- writes: log matching, and how configurations follow each other */
+
+static uint64_t slot_of(const struct raft_world *w, uint64_t index, uint64_t term)
+{
+    return (index * 0x9e3779b97f4a7c15ull ^ term * 0xc2b2ae3d27d4eb4full) >> 20 &
+           (w->seen_capacity - 1);
+}
+
+static void remember_record(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
+                            struct raft_node *n);
+
+static void grow_seen(struct raft_world *w)
+{
+    struct raft_seen_record *old = w->seen_records;
+    size_t capacity = w->seen_capacity;
+    w->seen_capacity = capacity ? capacity * 2 : 1024;
+    w->seen_records = calloc(w->seen_capacity, sizeof(*old));
+    CHECK(w->seen_records);
+    w->seen_count = 0;
+    for (size_t i = 0; i < capacity; i++)
+        if (old[i].term)
+            remember_record(w, old[i].index, old[i].term, old[i].digest, NULL);
+    free(old);
+}
+
+/* Two entries of the same index and term are the same, and so is all before them: the chain says so,
+ * whose hash is in the digest. */
+static void remember_record(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
+                            struct raft_node *n)
+{
+    if (w->seen_count * 2 >= w->seen_capacity)
+        grow_seen(w);
+    for (uint64_t at = slot_of(w, index, term);; at = (at + 1) & (w->seen_capacity - 1)) {
+        struct raft_seen_record *s = &w->seen_records[at];
+        if (s->term == term && s->index == index) {
+            if (s->digest != digest)
+                world_break(w, "log_matching", "%s has another entry %llu of term %llu",
+                            n ? n->name : "?", (ull)index, (ull)term);
+            return;
+        }
+        if (s->term)
+            continue;
+        *s = (struct raft_seen_record){index, term, digest};
+        w->seen_count++;
+        return;
+    }
+}
+
+static void check_config(struct raft_node *n, const struct raft_entry *e)
+{
+    struct raft_config config;
+    struct raft_world *w = n->world;
+    if (raft_config_decode(e->payload, &config) != ERR_OK)
+        world_break(w, "configurations_are_sound", "%s at %llu", n->name, (ull)e->index);
+    w->stats.changes++;
+    w->stats.joint += raft_config_is_joint(&config);
+    /* A leader changes nothing while an earlier change is not committed. */
+    if (n->seen.role != RAFT_LEADER || e->term != n->seen.term)
+        return;
+    for (uint64_t index = n->seen.commit + 1; index < e->index; index++) {
+        struct bytes record;
+        struct raft_entry other;
+        if (raft_record(n->core, index, &record) == ERR_OK &&
+            raft_entry_read(&record, &other) == ERR_OK && other.kind == RAFT_CONFIG)
+            world_break(w, "one_change_at_a_time", "%s at %llu and %llu", n->name, (ull)index,
+                        (ull)e->index);
+    }
+}
+
+void check_write(struct raft_node *n, const struct raft_write *write)
+{
+    struct bytes rest = write->records;
+    uint64_t index = write->first_index;
+    if (write->truncate_from && write->truncate_from <= n->commit_before)
+        world_break(n->world, "commits_are_not_undone", "%s from %llu", n->name,
+                    (ull)write->truncate_from);
+    if (n->seen.role == RAFT_LEADER && write->truncate_from && write->hard == NULL)
+        world_break(n->world, "leader_append_only", "%s", n->name);
+    while (rest.size) {
+        struct raft_entry e;
+        if (raft_entry_read(&rest, &e) != ERR_OK || e.index != index++) {
+            world_break(n->world, "records_are_in_order", "%s", n->name);
+            return;
+        }
+        remember_record(n->world, e.index, e.term, record_digest(e.record), n);
+        if (e.kind == RAFT_CONFIG && !write->is_repair)
+            check_config(n, &e);
+    }
+}
+
+/* --- messages: nothing is said that is not durable */
+
+static bool is_on_disk(struct raft_node *n, uint64_t index)
+{
+    return index <= disk_last(&n->disk) || index <= n->disk.machine.applied;
+}
+
+void check_send(struct raft_node *n, const struct raft_message *m)
+{
+    struct raft_world *w = n->world;
+    const struct raft_hard *hard = &n->disk.hard;
+    if (m->term > hard->term)
+        world_break(w, "terms_are_durable_before_use", "%s sends %s of term %llu", n->name,
+                    raft_message_name(m->type), (ull)m->term);
+    if (m->type == RAFT_VOTE_REPLY && m->ok && m->term == hard->term &&
+        !id_equal(&hard->vote, &m->to))
+        world_break(w, "votes_are_durable_before_use", "%s in term %llu", n->name, (ull)m->term);
+    if (m->type == RAFT_VOTE && m->term == hard->term && !id_equal(&hard->vote, &n->id))
+        world_break(w, "votes_are_durable_before_use", "%s in term %llu", n->name, (ull)m->term);
+    bool campaigns = m->type == RAFT_VOTE && n->seen.role == RAFT_CANDIDATE;
+    bool is_promise = (m->type == RAFT_APPEND_REPLY && m->ok) || campaigns;
+    if (is_promise && m->term == hard->term && !is_on_disk(n, m->index))
+        world_break(w, "acknowledged_only_when_durable", "%s sends %s for %llu", n->name,
+                    raft_message_name(m->type), (ull)m->index);
+}
+
+/* --- applied entries */
+
+void check_apply(struct raft_node *n, const struct raft_entry *e)
+{
+    struct raft_world *w = n->world;
+    if (e->index != n->machine.applied + 1)
+        world_break(w, "applied_in_order", "%s: %llu after %llu", n->name, (ull)e->index,
+                    (ull)n->machine.applied);
+    if (e->index > w->truth_count || w->truth[e->index - 1].digest != record_digest(e->record))
+        world_break(w, "state_machine_safety", "%s applies another entry at %llu", n->name,
+                    (ull)e->index);
+}
+
+/* --- the end: all who are members have come to the same state */
+
+static void check_same(struct raft_world *w, const struct raft_node *leader)
+{
+    const struct raft_config *config = raft_config(leader->core);
+    for (size_t i = 0; i < config->count; i++) {
+        struct raft_node *n = world_node(w, &config->members[i].id);
+        if (n->machine.applied == leader->machine.applied &&
+            memcmp(&n->machine, &leader->machine, sizeof(n->machine)) == 0)
+            continue;
+        world_break(w, "replicas_are_equal", "%s at %llu and %s at %llu", n->name,
+                    (ull)n->machine.applied, leader->name, (ull)leader->machine.applied);
+    }
+}
+
+void check_end(struct raft_world *w)
+{
+    struct raft_node *leader = world_leader(w);
+    if (!leader) {
+        world_break(w, "a_leader_comes", "none, %llu ms after all was mended", (ull)w->now_ms);
+        return;
+    }
+    check_same(w, leader);
+    for (uint64_t key = 0; key < RAFT_KEYS && !w->broken; key++)
+        if (!linear_check(w->ops, w->op_count, key, &w->stats.linear_states))
+            world_break(w, "linearizability", "key %llu", (ull)key);
+}
