@@ -1,6 +1,6 @@
 /* Terms and votes: who may campaign, whom this node votes for, when it stops following. A pre-vote
- * changes nothing anywhere but at the one who asks. A vote, and a candidacy, is told to nobody before
- * it is durable: raft_post ties all messages of a term to the write that began it. */
+ * changes nothing anywhere but at the one who asks. A vote, and a candidacy, is told to nobody
+ * before it is durable: raft_post ties all messages of a term to the write that began it. */
 #include "raft/inner.h"
 
 void raft_election_reset(struct raft *r)
@@ -8,8 +8,8 @@ void raft_election_reset(struct raft *r)
     r->election_due_ms = r->now_ms + r->cfg.election_ms + rng_below(&r->rng, r->cfg.election_ms);
 }
 
-/* A leader that was heard from lately: campaigns of others, removed ones say, are not heeded. Its own
- * stepping down or silence ends that at once, so whoever led before is not locked out. */
+/* A leader that was heard from lately: campaigns of others, removed ones say, are not heeded. Its
+ * own stepping down or silence ends that at once, so whoever led before is not locked out. */
 bool raft_hears_leader(const struct raft *r)
 {
     if (r->role == RAFT_LEADER)

@@ -1,6 +1,6 @@
-/* The log as the core sees it: where it begins and ends, the terms of all of it, its configurations,
- * and the bytes of its newest records, one after another in one block. Older ones are asked for from
- * the store (raft_ops). Owned by struct raft; only core files call it. */
+/* The log as the core sees it: where it begins and ends, the terms of all of it, its
+ * configurations, and the bytes of its newest records, one after another in one block. Older ones
+ * are asked for from the store (raft_ops). Owned by struct raft; only core files call it. */
 #ifndef RAFT_LOG_H
 #define RAFT_LOG_H
 
@@ -55,7 +55,8 @@ MUST_CHECK enum err raft_log_append(struct raft_log *l, const struct raft_entry 
 MUST_CHECK enum err raft_log_truncate(struct raft_log *l, uint64_t from);
 void raft_log_trim(struct raft_log *l, const struct raft_base *base);
 void raft_log_reset(struct raft_log *l, const struct raft_base *base);
-/* Drops durable records up to `committed` from memory, if there are more than memory_bytes of all. */
+/* Drops durable records up to `committed` from memory, if there are more than memory_bytes of all.
+ */
 void raft_log_shrink(struct raft_log *l, uint64_t committed);
 /* Bytes of the records after an index that raft_log_shrink was not given yet. */
 size_t raft_log_bytes_after(const struct raft_log *l, uint64_t index);

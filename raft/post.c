@@ -1,5 +1,6 @@
 /* Effects: what this step leaves for the shell, and which write each message waits for. One write a
- * step; it is closed at the end, when all parts of it are known, and so are the slices of records. */
+ * step; it is closed at the end, when all parts of it are known, and so are the slices of records.
+ */
 #include "raft/inner.h"
 
 #define LATEST RAFT_NEVER /* this step's write, or the last one that still waits */

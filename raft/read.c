@@ -1,8 +1,8 @@
 /* Linearizable reads (dissertation, 6.4): the leader notes its commit index, proves by a round of
  * heartbeats that it still leads, and lets the read go when that index is applied. A round has a
  * number that is never used again; reads that come while one is under way wait for the next. A
- * follower asks the leader for the index, for all its reads at once. Before an entry of the leader's
- * own term is committed its commit index may be old: reads wait. */
+ * follower asks the leader for the index, for all its reads at once. Before an entry of the
+ * leader's own term is committed its commit index may be old: reads wait. */
 #include "raft/inner.h"
 
 static struct raft_read *add(struct raft *r, uint64_t tag)

@@ -1,7 +1,7 @@
-/* Unreadable records in the middle of the log. They were acknowledged, so the log is not shorter for
- * it: the node neither campaigns nor appends until they are back. The leader sends them like any
- * others; without one, members are asked, and the answer is believed as far as it is committed or
- * fits between what is readable, by the chain of hashes. */
+/* Unreadable records in the middle of the log. They were acknowledged, so the log is not shorter
+ * for it: the node neither campaigns nor appends until they are back. The leader sends them like
+ * any others; without one, members are asked, and the answer is believed as far as it is committed
+ * or fits between what is readable, by the chain of hashes. */
 #include "raft/inner.h"
 
 void raft_repair_run(struct raft *r)

@@ -1,7 +1,7 @@
 /* The leader's side: a progress for each other member (probe one message at a time, replicate a
- * window of them, or wait for a snapshot), heartbeats, commit. A heartbeat is an empty append at the
- * end of what was sent: its answer tells of lost messages and lost answers alike. Records go out
- * while the own disk still writes them. */
+ * window of them, or wait for a snapshot), heartbeats, commit. A heartbeat is an empty append at
+ * the end of what was sent: its answer tells of lost messages and lost answers alike. Records go
+ * out while the own disk still writes them. */
 #include "raft/inner.h"
 
 struct raft_peer *raft_peer_find(struct raft *r, const struct id *id)

@@ -1,6 +1,6 @@
 /* Invariants, after every step and at every write, message and applied entry. What some node once
  * held for committed is the truth: all others have to agree with it for ever. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 
@@ -211,8 +211,8 @@ static void grow_seen(struct raft_world *w)
     free(old);
 }
 
-/* Two entries of the same index and term are the same, and so is all before them: the chain says so,
- * whose hash is in the digest. */
+/* Two entries of the same index and term are the same, and so is all before them: the chain says
+ * so, whose hash is in the digest. */
 static void remember_record(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
                             struct raft_node *n)
 {

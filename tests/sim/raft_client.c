@@ -1,8 +1,8 @@
 /* Clients: each does one thing after another on a register (write, compare-and-set, read through
- * ReadIndex at any node), follows hints, repeats with the same sequence number what it does not know
- * the outcome of, and at last gives up: then the operation stays open in its history, and the client
- * goes on under a new name. */
-#include "tests/sim/raft_world.h"
+ * ReadIndex at any node), follows hints, repeats with the same sequence number what it does not
+ * know the outcome of, and at last gives up: then the operation stays open in its history, and the
+ * client goes on under a new name. */
+#include "tests/sim/raft_parts.h"
 
 typedef unsigned long long ull;
 

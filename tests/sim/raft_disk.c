@@ -1,7 +1,7 @@
 /* A node's disk: the durable image, and a queue of writes that become part of it one after another,
- * each wholly or not at all. A crash loses the queue, but perhaps for some at its head that were done
- * and not yet reported. Records may rot; the image knows how many there were. */
-#include "tests/sim/raft_world.h"
+ * each wholly or not at all. A crash loses the queue, but perhaps for some at its head that were
+ * done and not yet reported. Records may rot; the image knows how many there were. */
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* What goes wrong: each seed draws which kinds of faults it has, and how often. At most one node's
  * disk is lost, rotten or rolled back at a time, and only where three or more vote: beyond that no
  * protocol could keep its promise. In the end everything is mended. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 

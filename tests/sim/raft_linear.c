@@ -1,7 +1,7 @@
 /* Linearizability of the operations on one register, by the search of Wing and Gong with Lowe's
  * memory of what was tried: calls and returns in the order of time; a call may take effect when no
  * return stands before it. Operations of unknown outcome return at the end of time. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* The state machine that the world replicates: a few registers with write and compare-and-set, and
  * sessions: a command that comes again is answered as before and changes nothing. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 

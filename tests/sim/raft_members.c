@@ -1,6 +1,6 @@
-/* Operators: they change the members again and again, with little sense, hand the lead over, and take
- * back in who lost its disk. The core has to refuse what is not safe. */
-#include "tests/sim/raft_world.h"
+/* Operators: they change the members again and again, with little sense, hand the lead over, and
+ * take back in who lost its disk. The core has to refuse what is not safe. */
+#include "tests/sim/raft_parts.h"
 
 /* The members now, as an order would name them. */
 static size_t targets_of(const struct raft_config *config, struct raft_target *out)
@@ -32,7 +32,8 @@ static size_t find(const struct raft_target *targets, size_t count, const struct
     return at;
 }
 
-/* A random other list: somebody comes as a learner, is promoted, demoted, or goes; sometimes more. */
+/* A random other list: somebody comes as a learner, is promoted, demoted, or goes; sometimes more.
+ */
 static size_t twist(struct raft_world *w, struct raft_target *targets, size_t count)
 {
     size_t rounds = 1 + (size_t)rng_below(&w->rng, 2), voters = 0;

@@ -1,7 +1,7 @@
-/* The network between the nodes: each message is a letter of its own, lost, doubled, late or cut off
- * as the features of the seed and the faults of the moment say. In some worlds every letter passes
- * through its bytes. */
-#include "tests/sim/raft_world.h"
+/* The network between the nodes: each message is a letter of its own, lost, doubled, late or cut
+ * off as the features of the seed and the faults of the moment say. In some worlds every letter
+ * passes through its bytes. */
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 

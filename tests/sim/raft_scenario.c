@@ -1,6 +1,6 @@
 /* One seed: a busy part full of faults, then all is mended, and the members have to find together
  * again in bounded time: a leader, an answer for every client, equal states. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* The shell of a node: takes events into the core and carries out its effects in the order of the
  * contract: persist, send, apply, the rest. Between any two of them the node may crash
  * (faults_boundary). What the real shell does with threads and links is here a delay. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdlib.h>
 
@@ -194,6 +194,15 @@ static void on_stop(struct raft_node *n, enum err err)
     world_at(w, w->now_ms + (n->is_full ? 1 : 50), &h);
 }
 
+static const char *name_of(const struct raft_event *e)
+{
+    static const char *const names[] = {"tick",         "message",       "propose",    "persisted",
+                                        "write_failed", "applied",       "read",       "hand_over",
+                                        "change",       "snapshot_made", "chunk_read", "installed",
+                                        "unreachable",  "disk"};
+    return e->type == RAFT_MESSAGE ? raft_message_name(e->message->type) : names[e->type];
+}
+
 void shell_step(struct raft_node *n, struct raft_event *event)
 {
     struct raft_effects e;
@@ -205,6 +214,7 @@ void shell_step(struct raft_node *n, struct raft_event *event)
     raft_step(n->core, event, &e);
     n->world->stats.steps++;
     check_step(n, &e);
+    world_trace(n->world, n, name_of(event));
     if (e.stop != ERR_OK) {
         on_stop(n, e.stop);
         return;

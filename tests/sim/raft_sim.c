@@ -1,6 +1,6 @@
-/* raft_sim: raft cores in a simulated world of faults, with checkers after every step, seed by seed.
- * The program: options, seeds, the summary, and how a failure is told. See README.md here. */
-#include "tests/sim/raft_world.h"
+/* raft_sim: raft cores in a simulated world of faults, with checkers after every step, seed by
+ * seed. The program: options, seeds, the summary, and how a failure is told. See README.md here. */
+#include "tests/sim/raft_parts.h"
 
 #include <getopt.h>
 #include <inttypes.h>

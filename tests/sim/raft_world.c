@@ -1,6 +1,6 @@
 /* Time, the queue of what happens, and the life of nodes. Every happening is meant for one life of
  * one node: what comes after a crash finds nobody. */
-#include "tests/sim/raft_world.h"
+#include "tests/sim/raft_parts.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
