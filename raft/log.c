@@ -289,6 +289,9 @@ enum err raft_log_base_at(const struct raft_log *l, uint64_t index, struct raft_
         return ERR_NOT_FOUND;
     TRY(raft_log_hash(l, index, base.hash));
     const struct raft_config_at *at = raft_log_config(l, index);
+    uint64_t since = at ? at->index : l->base.index;
+    if (l->bad_first && l->bad_first <= index && l->bad_last > since)
+        return ERR_NOT_FOUND; /* an unreadable record may be a configuration */
     base.config = at ? at->config : l->base.config;
     base.config_index = at ? at->index : l->base.config_index;
     *ret_base = base;

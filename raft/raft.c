@@ -238,7 +238,7 @@ uint64_t raft_deadline_ms(const struct raft *r)
     }
     if (r->is_handing)
         sooner(&due_ms, r->hand_due_ms);
-    if (r->log.bad_first && r->peer_count)
+    if (r->log.bad_first && r->hard.known_count)
         sooner(&due_ms, r->repair_due_ms);
     sooner(&due_ms, raft_snapshot_due_ms(r));
     sooner(&due_ms, raft_read_due_ms(r));

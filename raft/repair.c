@@ -6,13 +6,14 @@
 
 void raft_repair_run(struct raft *r)
 {
-    if (!r->log.bad_first || r->now_ms < r->repair_due_ms || r->peer_count == 0)
+    if (!r->log.bad_first || r->now_ms < r->repair_due_ms || r->hard.known_count == 0)
         return;
     r->repair_due_ms = r->now_ms + r->cfg.election_ms / 2;
     if (!id_is_zero(&r->leader))
         return;
-    const struct raft_peer *p = &r->peers[r->next_repairer++ % r->peer_count];
-    struct raft_message *m = raft_post(r, RAFT_FETCH, &p->id, 0);
+    /* The configuration may be among what cannot be read: all who were heard of are asked. */
+    const struct raft_known *k = &r->hard.known[r->next_repairer++ % r->hard.known_count];
+    struct raft_message *m = raft_post(r, RAFT_FETCH, &k->id, 0);
     if (!m)
         return;
     m->index = r->log.bad_first;

@@ -92,7 +92,7 @@ void raft_snapshot_forget(struct raft *r)
 void raft_on_offer(struct raft *r, const struct raft_message *m)
 {
     struct raft_fetch *f = &r->fetch;
-    bool is_needed = m->index > r->commit;
+    bool is_needed = m->index > r->commit || r->log.bad_first;
     uint64_t match = is_needed ? 0 : r->commit;
     if (match > r->log.durable)
         match = r->log.durable;
@@ -124,6 +124,23 @@ static void ask_part(struct raft *r)
     memcpy(m->content, f->snapshot.content, sizeof(m->content));
     f->is_asked = true;
     f->due_ms = r->now_ms + r->cfg.election_ms;
+}
+
+/* Unreadable records of the past need not be fetched when it is known what was at their end: the log
+ * then begins behind them. */
+static void skip_unreadable(struct raft *r, const struct raft_base *base)
+{
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    bool is_ours = r->log.bad_first && base->index >= r->log.bad_last &&
+                   base->index <= r->applied && raft_log_term(&r->log, base->index) == base->term &&
+                   raft_log_hash(&r->log, base->index, hash) == ERR_OK &&
+                   memcmp(hash, base->hash, sizeof(hash)) == 0;
+    if (!is_ours || r->repair_token)
+        return;
+    r->base_shown = *base;
+    raft_log_trim(&r->log, &r->base_shown);
+    raft_post_write(r)->trim = &r->base_shown;
+    raft_config_changed(r, RAFT_REASON_CONFIG);
 }
 
 /* The log caught up by itself, and nothing must be installed over it. */
@@ -195,6 +212,7 @@ void raft_on_chunk(struct raft *r, const struct raft_message *m)
     }
     if (is_superseded(r, m->snapshot)) {
         raft_snapshot_forget(r);
+        skip_unreadable(r, &m->snapshot->base);
         return;
     }
     if (!is_next_part(f, m)) {
