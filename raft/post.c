@@ -141,8 +141,11 @@ static void resolve_sends(struct raft *r)
 
 static void hand_to_apply(struct raft *r, struct raft_effects *ret_effects)
 {
-    uint64_t last = r->commit < r->log.durable ? r->commit : r->log.durable;
-    if (last <= r->handed || r->is_installing || r->log.bad_first)
+    const struct raft_log *l = &r->log;
+    uint64_t last = r->commit < l->durable ? r->commit : l->durable;
+    if (l->bad_last > r->handed && l->bad_first <= last)
+        last = l->bad_first - 1;
+    if (last <= r->handed || r->is_installing)
         return;
     ret_effects->apply_first = r->handed + 1;
     ret_effects->apply_last = r->handed = last;

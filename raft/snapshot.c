@@ -143,9 +143,12 @@ static void skip_unreadable(struct raft *r, const struct raft_base *base)
     raft_config_changed(r, RAFT_REASON_CONFIG);
 }
 
-/* The log caught up by itself, and nothing must be installed over it. */
+/* The log caught up by itself, and nothing must be installed over it. With unreadable records what
+ * is committed need not be there: then what was applied decides. */
 static bool is_superseded(struct raft *r, const struct raft_snapshot *s)
 {
+    if (r->log.bad_first)
+        return s->base.index <= r->handed;
     if (s->base.index <= r->commit)
         return true;
     if (raft_log_term(&r->log, s->base.index) != s->base.term)
@@ -236,6 +239,24 @@ void raft_on_chunk(struct raft *r, const struct raft_message *m)
     r->counts.chunks_in++;
 }
 
+/* What follows the snapshot in the log and was acknowledged stays: where the log agrees with it, or
+ * ends in unreadable records there, which the leader will send. */
+static void begin_log_after(struct raft *r, const struct raft_base *base)
+{
+    struct raft_log *l = &r->log;
+    bool is_inside = base->index < l->last && base->index > l->base.index;
+    bool is_unreadable = l->bad_first && base->index >= l->bad_first && base->index <= l->bad_last;
+    if (is_inside && (is_unreadable || raft_log_term(l, base->index) == base->term)) {
+        raft_log_trim(l, base);
+        raft_post_write(r)->trim = base;
+        return;
+    }
+    raft_log_reset(l, base);
+    for (size_t i = 0; i < r->write_count; i++)
+        r->writes[(r->write_head + i) % RAFT_WRITES_MAX].last = base->index;
+    raft_post_write(r)->reset = base;
+}
+
 void raft_installed(struct raft *r, enum err err)
 {
     struct raft_base *base = &r->base_shown;
@@ -246,11 +267,10 @@ void raft_installed(struct raft *r, enum err err)
     raft_snapshot_forget(r);
     if (err != ERR_OK)
         return;
-    raft_log_reset(&r->log, base);
-    for (size_t i = 0; i < r->write_count; i++)
-        r->writes[(r->write_head + i) % RAFT_WRITES_MAX].last = base->index;
-    raft_post_write(r)->reset = base;
-    r->commit = r->handed = r->applied = base->index;
+    begin_log_after(r, base);
+    r->handed = r->applied = base->index;
+    if (r->commit < base->index)
+        r->commit = base->index;
     raft_config_changed(r, RAFT_REASON_CONFIG);
     struct raft_message *m =
         id_is_zero(&r->leader) ? NULL : raft_post(r, RAFT_APPEND_REPLY, &r->leader, RAFT_NEVER);

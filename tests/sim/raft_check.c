@@ -82,6 +82,15 @@ static void check_committed(struct raft_node *n, uint64_t index, uint64_t now_te
     }
 }
 
+static uint64_t term_at(struct raft_node *n, uint64_t index)
+{
+    struct bytes record;
+    struct raft_entry e;
+    if (raft_record(n->core, index, &record) != ERR_OK || raft_entry_read(&record, &e) != ERR_OK)
+        return 0;
+    return e.term;
+}
+
 /* --- each step */
 
 static void check_leader(struct raft_node *n, const struct raft_status *s)
@@ -160,12 +169,34 @@ static void note(struct raft_node *n, const struct raft_effects *e)
         w->stats.repairs++;
 }
 
-void check_step(struct raft_node *n, const struct raft_effects *e)
+/* Section 5.4.2: what a leader commits by counting is of its own term. */
+static void check_counting(struct raft_node *n, const struct raft_status *s)
+{
+    bool has_led = n->has_seen && n->seen.role == RAFT_LEADER && n->seen.term == s->term;
+    if (has_led && s->role == RAFT_LEADER && s->commit > n->seen.commit &&
+        term_at(n, s->commit) != s->term)
+        world_break(n->world, "counts_entries_of_its_own_term", "%s at %llu", n->name,
+                    (ull)s->commit);
+}
+
+static void check_prevote(struct raft_node *n, const struct raft_event *event,
+                          const struct raft_status *s)
+{
+    bool is_prevote = event->type == RAFT_MESSAGE && event->message->type == RAFT_PREVOTE;
+    if (is_prevote && n->has_seen && (s->term != n->seen.term || s->role != n->seen.role) &&
+        n->now_before_ms == event->now_ms)
+        world_break(n->world, "prevote_changes_nothing", "%s", n->name);
+    n->now_before_ms = event->now_ms;
+}
+
+void check_step(struct raft_node *n, const struct raft_event *event, const struct raft_effects *e)
 {
     struct raft_status s;
     raft_status(n->core, &s);
     if (s.role != RAFT_STOPPED) {
         check_monotone(n, &s);
+        check_counting(n, &s);
+        check_prevote(n, event, &s);
         uint64_t from = n->has_seen ? n->seen.commit : s.base;
         for (uint64_t index = from + 1; index <= s.commit; index++)
             check_committed(n, index, s.term);
@@ -245,6 +276,8 @@ static void check_config(struct raft_node *n, const struct raft_entry *e)
     /* A leader changes nothing while an earlier change is not committed. */
     if (n->seen.role != RAFT_LEADER || e->term != n->seen.term)
         return;
+    if (term_at(n, n->seen.commit) != e->term)
+        world_break(w, "changes_after_an_own_commit", "%s at %llu", n->name, (ull)e->index);
     for (uint64_t index = n->seen.commit + 1; index < e->index; index++) {
         struct bytes record;
         struct raft_entry other;
@@ -337,6 +370,8 @@ void check_end(struct raft_world *w)
         world_break(w, "a_leader_comes", "none, %llu ms after all was mended", (ull)w->now_ms);
         return;
     }
+    if (!leader->seen.is_voter)
+        world_break(w, "removed_leaders_step_down", "%s", leader->name);
     check_same(w, leader);
     for (uint64_t key = 0; key < RAFT_KEYS && !w->broken; key++)
         if (!linear_check(w->ops, w->op_count, key, &w->stats.linear_states))

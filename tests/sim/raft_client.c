@@ -52,8 +52,8 @@ static void begin_op(struct raft_world *w, struct raft_client *c)
     *op = (struct raft_op){.client = c->name, .key = key, .called = ++w->order};
     op->type = kind < 4 ? RAFT_OP_READ : kind < 7 ? RAFT_OP_WRITE : RAFT_OP_CAS;
     op->value = c->name << 20 | ++c->sequence;
-    if (w->is_calm)
-        op->type = RAFT_OP_WRITE;
+    if (w->is_calm) /* reads alone must be answered, too */
+        op->type = w->features.ends_with_reads ? RAFT_OP_READ : RAFT_OP_WRITE;
     if (op->type == RAFT_OP_READ)
         op->value = 0;
     for (size_t i = 0; i < w->node_count && op->type == RAFT_OP_CAS; i++)

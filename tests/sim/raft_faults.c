@@ -51,6 +51,7 @@ void faults_choose(struct raft_world *w)
     w->node_count = w->voter_count + (size_t)rng_below(&w->rng, RAFT_NODES - w->voter_count);
     if (w->node_count > 6 && w->voter_count < 5)
         w->node_count = 6;
+    f->ends_with_reads = rng_below(&w->rng, 4) == 0;
     f->through_bytes = rng_below(&w->rng, 8) == 0;
     f->small_windows = rng_below(&w->rng, 3) == 0;
     f->small_memory = rng_below(&w->rng, 3) == 0;

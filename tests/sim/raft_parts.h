@@ -106,7 +106,7 @@ void faults_end(struct raft_world *w); /* all is mended */
 bool faults_boundary(struct raft_node *n, size_t boundary);
 
 /* --- raft_check.c */
-void check_step(struct raft_node *n, const struct raft_effects *e);
+void check_step(struct raft_node *n, const struct raft_event *event, const struct raft_effects *e);
 void check_write(struct raft_node *n, const struct raft_write *write);
 void check_send(struct raft_node *n, const struct raft_message *m);
 void check_apply(struct raft_node *n, const struct raft_entry *e);

@@ -213,7 +213,7 @@ void shell_step(struct raft_node *n, struct raft_event *event)
     event->now_ms = node_now_ms(n);
     raft_step(n->core, event, &e);
     n->world->stats.steps++;
-    check_step(n, &e);
+    check_step(n, event, &e);
     world_trace(n->world, n, name_of(event));
     if (e.stop != ERR_OK) {
         on_stop(n, e.stop);

@@ -56,7 +56,7 @@ struct raft_node {
     bool is_crashing;        /* at a boundary of the step under way */
     struct raft_status seen; /* by the checker, last */
     bool has_seen;
-    uint64_t commit_before; /* this step */
+    uint64_t commit_before, now_before_ms; /* this step */
 };
 
 /* --- clients */
@@ -88,7 +88,7 @@ struct raft_features { /* of this seed; chances per thousand events, or on and o
     unsigned disk_slow, disk_full, disk_fail, rot, wipe, rollback;
     unsigned change, transfer, unreachable;
     bool through_bytes; /* every message is encoded and decoded */
-    bool snapshots, slow_disks, small_windows, small_memory;
+    bool ends_with_reads, snapshots, slow_disks, small_windows, small_memory;
 };
 
 struct raft_options {
