@@ -23,6 +23,8 @@ CASES = (
     ("layers", "raft/log.c", '#include "raft/log.h"\n#include "base/kv.h"\n', 0),
     ("layers", "node/apply.c", '#include "registry/state.h"\n', 2),
     ("layers", "node/apply.c", '#include "registry/registry.h"\n', 0),
+    ("layers", "node/apply.c", '#include "raft/store.h"\n', 0),
+    ("layers", "node/apply.c", '#include "raft/durable.h"\n', 2),
     ("layers", "node/io/addr.c", '#include "node/http/http.h"\n', 2),
     ("layers", "node/mesh/link.c", '#include "node/cli/args.h"\n', 2),
     ("layers", "node/main.c", '#include "node/cli/args.h"\n', 0),
