@@ -168,6 +168,28 @@ void crypto_hash_parts(const struct bytes *parts, size_t count, uint8_t ret_hash
     crypto_generichash_blake2b_final(&state, ret_hash, CRYPTO_HASH_SIZE);
 }
 
+_Static_assert(sizeof(struct crypto_hashing) >= sizeof(blake2b), "state of a hash");
+
+static blake2b *state_of(struct crypto_hashing *h)
+{
+    return (blake2b *)(void *)h->state;
+}
+
+void crypto_hashing_begin(struct crypto_hashing *h)
+{
+    crypto_generichash_blake2b_init(state_of(h), NULL, 0, CRYPTO_HASH_SIZE);
+}
+
+void crypto_hashing_add(struct crypto_hashing *h, struct bytes data)
+{
+    update_parts(state_of(h), &data, 1);
+}
+
+void crypto_hashing_end(struct crypto_hashing *h, uint8_t ret_hash[32])
+{
+    crypto_generichash_blake2b_final(state_of(h), ret_hash, CRYPTO_HASH_SIZE);
+}
+
 void crypto_hash64(const struct bytes *parts, size_t count, uint8_t ret_hash[64])
 {
     blake2b state;

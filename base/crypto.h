@@ -58,6 +58,13 @@ void crypto_sign_secret_to_dh(const uint8_t secret[64], uint8_t ret_secret[32]);
 /* BLAKE2b-256 (of several parts in a row). */
 void crypto_hash(struct bytes data, uint8_t ret_hash[32]) CRYPTO_LINKED_AS("crypto_own_hash");
 void crypto_hash_parts(const struct bytes *parts, size_t count, uint8_t ret_hash[32]);
+/* BLAKE2b-256 of what comes bit by bit: begin, add any number of times, end. */
+struct crypto_hashing {
+    _Alignas(64) uint8_t state[384];
+};
+void crypto_hashing_begin(struct crypto_hashing *h);
+void crypto_hashing_add(struct crypto_hashing *h, struct bytes data);
+void crypto_hashing_end(struct crypto_hashing *h, uint8_t ret_hash[32]);
 /* BLAKE2b-512 and HMAC over it with a 128-byte block (RFC 2104), as Noise needs. */
 void crypto_hash64(const struct bytes *parts, size_t count, uint8_t ret_hash[64]);
 void crypto_hmac64(const uint8_t *key, size_t key_size, const struct bytes *parts, size_t count,

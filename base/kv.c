@@ -3,14 +3,13 @@
  * opening that the data file is whole. Called by the store.c of raft, registry and gossip. */
 #include "base/kv.h"
 
+#include "base/disk.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <lmdb.h>
 #include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@
 
 struct kv {
     MDB_env *env;
-    int lock_fd;
+    struct disk_file lock;
 };
 
 /* A struct kv_txn is an MDB_txn and never anything else. */
@@ -59,59 +58,14 @@ static struct bytes bytes_of_val(MDB_val v)
     return bytes_of(v.mv_data, v.mv_size);
 }
 
-/* A new directory entry is durable once its directory is synced. */
-static enum err sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_from_errno(errno);
-    enum err e = fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
-    close(fd);
-    return e;
-}
-
-static enum err path_in(const char *dir, const char *name, char *ret_path, size_t size)
-{
-    int n = snprintf(ret_path, size, "%s/%s", dir, name);
-    return n < 0 || (size_t)n >= size ? ERR_LIMIT : ERR_OK;
-}
-
-static enum err make_dir(const char *dir)
-{
-    char parent[PATH_MAX];
-    if (mkdir(dir, 0700) != 0)
-        return errno == EEXIST ? ERR_OK : err_from_errno(errno);
-    TRY(path_in(dir, "..", parent, sizeof parent));
-    return sync_dir(parent);
-}
-
-static enum err lock_dir(const char *dir, int *ret_fd)
-{
-    char path[PATH_MAX];
-    TRY(path_in(dir, "lock", path, sizeof path));
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_from_errno(errno);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int saved_errno = errno;
-        close(fd);
-        return saved_errno == EWOULDBLOCK ? ERR_LOCKED : err_from_errno(saved_errno);
-    }
-    *ret_fd = fd;
-    return ERR_OK;
-}
-
 /* LMDB maps its table of readers and writes to it: on a full disk that would be a SIGBUS, so the
  * blocks are taken before. */
 static enum err reserve_readers(const char *dir)
 {
-    char path[PATH_MAX];
-    TRY(path_in(dir, "lock.mdb", path, sizeof path));
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_from_errno(errno);
-    int rc = posix_fallocate(fd, 0, READERS_SIZE);
-    close(fd);
+    struct disk_file file;
+    TRY(disk_open(dir, "lock.mdb", DISK_CREATE, &file));
+    int rc = posix_fallocate(file.fd, 0, READERS_SIZE);
+    disk_close(&file);
     return rc == 0 || rc == EOPNOTSUPP || rc == EINVAL ? ERR_OK : err_from_errno(rc);
 }
 
@@ -213,13 +167,13 @@ static enum err open_env(const struct kv_cfg *cfg, MDB_env *env)
     TRY(err_of(mdb_env_set_mapsize(env, map_size)));
     TRY(err_of(mdb_env_open(env, cfg->dir, MDB_NOTLS | (cfg->no_sync ? MDB_NOSYNC : 0), 0600)));
     TRY(check_file_size(env));
-    return cfg->no_sync ? ERR_OK : sync_dir(cfg->dir);
+    return cfg->no_sync ? ERR_OK : disk_dir_sync(cfg->dir);
 }
 
 static enum err open_in_dir(const struct kv_cfg *cfg, struct kv *kv)
 {
-    TRY(make_dir(cfg->dir));
-    TRY(lock_dir(cfg->dir, &kv->lock_fd));
+    TRY(disk_dir_make(cfg->dir, true));
+    TRY(disk_dir_lock(cfg->dir, &kv->lock));
     TRY(reserve_readers(cfg->dir));
     TRY(err_of(mdb_env_create(&kv->env)));
     return open_env(cfg, kv->env);
@@ -230,7 +184,7 @@ enum err kv_open(const struct kv_cfg *cfg, struct kv **ret_kv)
     struct kv *kv = malloc(sizeof *kv);
     if (!kv)
         return ERR_NO_MEMORY;
-    *kv = (struct kv){.lock_fd = -1};
+    *kv = (struct kv){.lock = {-1}};
     enum err e = open_in_dir(cfg, kv);
     if (e != ERR_OK) {
         kv_close(kv);
@@ -246,8 +200,7 @@ void kv_close(struct kv *kv)
         return;
     if (kv->env)
         mdb_env_close(kv->env);
-    if (kv->lock_fd >= 0)
-        close(kv->lock_fd);
+    disk_close(&kv->lock);
     free(kv);
 }
 
@@ -267,6 +220,11 @@ enum err kv_begin_read(struct kv *kv, struct kv_txn **ret_txn)
 enum err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn)
 {
     return begin(kv, 0, ret_txn);
+}
+
+enum err kv_sync(struct kv *kv)
+{
+    return err_of(mdb_env_sync(kv->env, 1));
 }
 
 enum err kv_commit(struct kv_txn *txn)

@@ -24,7 +24,7 @@ struct kv_cfg {
     const char *dir;     /* created (0700) when absent */
     size_t map_size;     /* bytes of address space, the upper bound of the data; no memory yet */
     unsigned tables_max; /* named tables */
-    bool no_sync;        /* tests only */
+    bool no_sync;        /* commits are durable only after kv_sync */
 };
 
 /* ERR_LOCKED when it is open already, here or in another process; ERR_NOT_FOUND when dir's parent
@@ -39,6 +39,11 @@ MUST_CHECK enum err kv_begin_read(struct kv *kv, struct kv_txn **ret_txn);
 MUST_CHECK enum err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn);
 /* Ends a write transaction durably. On failure nothing of it is stored; txn is gone either way. */
 MUST_CHECK enum err kv_commit(struct kv_txn *txn);
+/* For no_sync: all that was committed is durable when it returns; may run beside transactions, on
+ * any thread. Commits after it survive a crash of the process; a crash of the machine may leave a
+ * file that is torn between them: for data that can be made again from elsewhere, with a check of
+ * the caller's own. After a failure: never try again. */
+MUST_CHECK enum err kv_sync(struct kv *kv);
 /* Ends either kind, dropping writes. NULL is fine. */
 void kv_abort(struct kv_txn *txn);
 

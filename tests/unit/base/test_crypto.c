@@ -153,6 +153,12 @@ static void hashing_in_parts_equals_hashing_at_once(void **state)
         struct bytes parts[] = {bytes_of(data, cut), bytes_of(data + cut, sizeof data - cut)};
         crypto_hash_parts(parts, 2, hash);
         assert_memory_equal(hash, whole, 32);
+        struct crypto_hashing hashing;
+        crypto_hashing_begin(&hashing);
+        crypto_hashing_add(&hashing, parts[0]);
+        crypto_hashing_add(&hashing, parts[1]);
+        crypto_hashing_end(&hashing, hash);
+        assert_memory_equal(hash, whole, 32);
     }
 }
 

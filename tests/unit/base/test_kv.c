@@ -110,6 +110,20 @@ static void synced_commits_work_the_same(void **state)
     check_value(w, "a", "1");
 }
 
+static void commits_without_sync_are_made_durable_by_one_sync_while_others_go_on(void **state)
+{
+    struct world *w = *state;
+    struct kv_txn *txn;
+    put(w, "a", "1");
+    assert_int_equal(kv_begin_write(w->kv, &txn), ERR_OK);
+    assert_int_equal(kv_put(txn, w->table, BYTES("b"), BYTES("2")), ERR_OK);
+    assert_int_equal(kv_sync(w->kv), ERR_OK);
+    assert_int_equal(kv_commit(txn), ERR_OK);
+    reopen_world(w);
+    check_value(w, "a", "1");
+    check_value(w, "b", "2");
+}
+
 static void an_aborted_write_is_lost(void **state)
 {
     struct world *w = *state;
@@ -484,6 +498,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         KV_TEST(committed_data_survives_reopening),
         KV_TEST(synced_commits_work_the_same),
+        KV_TEST(commits_without_sync_are_made_durable_by_one_sync_while_others_go_on),
         KV_TEST(an_aborted_write_is_lost),
         KV_TEST(a_process_that_dies_keeps_commits_and_loses_the_rest),
         KV_TEST(a_second_process_is_locked_out_until_the_first_closes),
