@@ -59,6 +59,8 @@ MUST_CHECK enum err raft_store_add(struct raft_store *s, const struct raft_write
 /* Whether there is something to commit and no commit is under way; if so, it is now: call
  * raft_store_commit on a worker, then raft_store_end. */
 bool raft_store_begin(struct raft_store *s);
+/* While full: the same with nothing to commit, which finds out whether there is room again. */
+bool raft_store_begin_probe(struct raft_store *s);
 void raft_store_commit(struct raft_store *s); /* worker */
 /* OK: everything up to *ret_token is durable. Else as above; nothing of it is acknowledged. */
 MUST_CHECK enum err raft_store_end(struct raft_store *s, uint64_t *ret_token);
@@ -69,16 +71,17 @@ const char *raft_store_failure(const struct raft_store *s);
 
 /* --- snapshots. Each of these may block; one at a time per save, and one of the others. */
 
-/* Writes a dump of the applied state; base: of its index. DISK_FULL, IO: this snapshot is not made,
- * nothing else is harmed. */
+/* Writes a dump of the state as applied at index. DISK_FULL, IO: this snapshot is not made, nothing
+ * else is harmed. */
 struct raft_save;
-MUST_CHECK enum err raft_save_open(struct raft_store *s, const struct raft_base *base,
+MUST_CHECK enum err raft_save_open(struct raft_store *s, uint64_t index,
                                    struct raft_save **ret_save);                 /* worker */
 MUST_CHECK enum err raft_save_append(struct raft_save *save, struct bytes data); /* worker */
-/* Durable and to be served from now on (SNAPSHOT_MADE); the one before the last goes. Frees it. */
-MUST_CHECK enum err raft_save_finish(struct raft_save *save,
-                                     struct raft_snapshot *ret_snapshot); /* worker */
-void raft_save_abort(struct raft_save *save);                             /* worker */
+/* Durable; the rest for SNAPSHOT_MADE: the write that answers it (`made`) makes this one the newest,
+ * and the one before the last goes. Frees the save. */
+MUST_CHECK enum err raft_save_finish(struct raft_save *save, uint64_t *ret_size,
+                                     uint8_t ret_content[CRYPTO_HASH_SIZE]); /* worker */
+void raft_save_abort(struct raft_save *save);                                /* worker */
 
 /* Appends `size` bytes at offset of the snapshot at index. NOT_FOUND; INVALID: beyond its end. */
 MUST_CHECK enum err raft_store_chunk(const struct raft_store *s, uint64_t index, uint64_t offset,
