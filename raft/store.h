@@ -77,13 +77,13 @@ struct raft_save;
 MUST_CHECK enum err raft_save_open(struct raft_store *s, uint64_t index,
                                    struct raft_save **ret_save);                 /* worker */
 MUST_CHECK enum err raft_save_append(struct raft_save *save, struct bytes data); /* worker */
-/* Durable; the rest for SNAPSHOT_MADE: the write that answers it (`made`) makes this one the newest,
- * and the one before the last goes. Frees the save. */
+/* Durable, and the rest for SNAPSHOT_MADE: the write that answers it (`made`) makes this the newest
+ * one, and the one before the last goes. Frees the save. */
 MUST_CHECK enum err raft_save_finish(struct raft_save *save, uint64_t *ret_size,
                                      uint8_t ret_content[CRYPTO_HASH_SIZE]); /* worker */
 void raft_save_abort(struct raft_save *save);                                /* worker */
 
-/* Appends `size` bytes at offset of the snapshot at index. NOT_FOUND; INVALID: beyond its end. */
+/* Appends `size` bytes at offset of the snapshot at index. NOT_FOUND, INVALID: beyond its end. */
 MUST_CHECK enum err raft_store_chunk(const struct raft_store *s, uint64_t index, uint64_t offset,
                                      size_t size, struct buf *out); /* worker */
 
