@@ -43,6 +43,7 @@ DOORS = (
     (r"openssl/.*", r"node/io/tls\.c|base/digest\.c", "node/io/tls.c"),
     (r"sodium(\.h|/.*)", r"base/crypto\.c", "base/crypto.c; use base/crypto.h"),
     (r"lmdb\.h", r"base/kv\.c", "base/kv.c; use base/kv.h"),
+    (r"pcre2(posix)?\.h", r"policy/cel_regex\.c", "policy/cel_regex.c; use policy/cel_regex.h"),
     (r"msgpack(\.h|/.*)", r"gossip/wire\.c", "gossip/wire.c"),
     (r"protobuf-c/.*|.*\.pb-c\.h", r"(raft|registry|policy|node)/(.*/)?(wire\.c|codec\.[ch])",
      "a file named wire.c, and the codec under it"),
