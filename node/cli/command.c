@@ -84,6 +84,12 @@ static const struct flag rotate_flags[] = {
     FLAGS_END,
 };
 
+static const struct flag eval_flags[] = {
+    {"--facts", "FILE", "JSON object with the facts that EXPR may name (- for stdin)", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
+
 static const struct command commands[] = {
     {"init", "", "found a mesh and make its first node",
      "Makes the mesh root's key, an administrator's key, and a node with its certificate and\n"
@@ -121,6 +127,11 @@ static const struct command commands[] = {
      "receipt\n"
      "is consistent with the root key that it names itself. FILE may be - for stdin.",
      verify_flags, 1, 1, cli_receipt_verify},
+    {"policy eval", "[EXPR]", "say what an expression of policies gives",
+     "Checks and evaluates EXPR, with the facts of FILE. Without EXPR it reads JSON lines with "
+     "expr,\n"
+     "bindings and type_env from stdin and answers each with one line.",
+     eval_flags, 0, 1, cli_policy_eval},
     {"events", "", "what happens to the members of the mesh, as it happens",
      "Prints what the node that runs in directory D has seen lately, then a line for each new "
      "event,\n"

@@ -48,6 +48,7 @@ enum cli_exit cli_join(const struct cli *cli);
 enum cli_exit cli_leave(const struct cli *cli);
 enum cli_exit cli_ls_models(const struct cli *cli);
 enum cli_exit cli_ls_nodes(const struct cli *cli);
+enum cli_exit cli_policy_eval(const struct cli *cli);
 enum cli_exit cli_receipt_get(const struct cli *cli);
 enum cli_exit cli_receipt_verify(const struct cli *cli);
 enum cli_exit cli_run(const struct cli *cli);
