@@ -77,13 +77,14 @@ void io_idle_stop(struct io_idle *idle);
 
 /* --- tasks: run once, at the end of the current turn of the loop, before it sleeps. Posting a task
  * that already waits does nothing. Used to batch what one turn produced (one signature, one
- * write). */
+ * write). One that is posted last runs when no other waits, so that it finds what they made. */
 struct io_task {
     struct list node; /* io_task_init first */
     void (*run)(struct io_task *task);
 };
 void io_task_init(struct io_task *task, void (*run)(struct io_task *task));
 void io_task_post(struct io_loop *loop, struct io_task *task);
+void io_task_post_last(struct io_loop *loop, struct io_task *task);
 void io_task_cancel(struct io_task *task);
 
 /* --- signals (real: SIGTERM, SIGINT, SIGHUP; the simulator never raises one) */

@@ -15,10 +15,21 @@
 #define US_PER_MS 1000
 #define NS_PER_US 1000
 
+static struct list *next_task(struct io_loop *loop)
+{
+    struct list *node = list_pop_front(&loop->tasks);
+    return node ? node : list_pop_front(&loop->last_tasks);
+}
+
+static bool has_tasks(const struct io_loop *loop)
+{
+    return !list_is_empty(&loop->tasks) || !list_is_empty(&loop->last_tasks);
+}
+
 static void run_tasks(struct io_loop *loop)
 {
     struct list *node;
-    for (int n = 0; n < IO_TASKS_PER_TURN_MAX && (node = list_pop_front(&loop->tasks)); n++) {
+    for (int n = 0; n < IO_TASKS_PER_TURN_MAX && (node = next_task(loop)); n++) {
         struct io_task *task = LIST_ENTRY(node, struct io_task, node);
         task->run(task);
     }
@@ -33,7 +44,7 @@ static void on_alarm(uv_timer_t *handle)
 
 static void arm_alarm(struct io_loop *loop)
 {
-    uint64_t next_ms = list_is_empty(&loop->tasks) ? io_timers_next(&loop->timers) : 0;
+    uint64_t next_ms = has_tasks(loop) ? 0 : io_timers_next(&loop->timers);
     if (next_ms >= loop->armed_ms)
         return;
     uint64_t now_ms = uv_now(&loop->uv);
@@ -75,6 +86,7 @@ enum err io_loop_create(struct io_loop **ret_loop)
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     io_timers_init(&loop->timers);
     list_init(&loop->tasks);
+    list_init(&loop->last_tasks);
     list_init(&loop->free_streams);
     start_handles(loop);
     *ret_loop = loop;
@@ -88,7 +100,7 @@ static void finish_pending(struct io_loop *loop)
     while (loop->linger_count || loop->work_count)
         uv_run(&loop->uv, UV_RUN_ONCE);
     CHECK(loop->object_count == 0);
-    CHECK(list_is_empty(&loop->tasks));
+    CHECK(!has_tasks(loop));
     io_timers_fini(&loop->timers);
 }
 
@@ -154,6 +166,12 @@ void io_task_post(struct io_loop *loop, struct io_task *task)
 {
     if (!list_is_linked(&task->node))
         list_push_back(&loop->tasks, &task->node);
+}
+
+void io_task_post_last(struct io_loop *loop, struct io_task *task)
+{
+    if (!list_is_linked(&task->node))
+        list_push_back(&loop->last_tasks, &task->node);
 }
 
 void io_task_cancel(struct io_task *task)

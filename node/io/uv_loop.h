@@ -22,6 +22,7 @@ struct io_loop {
     uint64_t armed_ms;    /* when the alarm goes off; may be earlier than any timer needs */
     struct io_timers timers;
     struct list tasks;
+    struct list last_tasks;
     size_t object_count; /* objects their users have not ended yet */
     size_t linger_count; /* streams detached from their users, still sending */
     size_t work_count;

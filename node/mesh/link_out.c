@@ -1,6 +1,7 @@
-/* Bytes that go over a link: once per turn of the loop, what both HTTP/2 sessions and the pings
- * have to say is sealed into one buffer and written at once. While the socket has not taken it,
- * nothing more is pulled: it stays in the sessions, their windows close, and the senders wait. */
+/* Bytes that go over a link: once per turn of the loop, when its signatures are made, what both
+ * HTTP/2 sessions and the pings have to say is sealed into one buffer and written at once. While
+ * the socket has not taken it, nothing more is pulled: it stays in the sessions, their windows
+ * close, and the senders wait. */
 #include "node/mesh/core.h"
 
 #define REKEY_BYTES_DEFAULT (UINT64_C(1) << 30)
@@ -10,7 +11,7 @@
 void link_output(struct link *l)
 {
     if (link_is_open(l))
-        io_task_post(l->mesh->cfg.loop, &l->flush);
+        io_task_post_last(l->mesh->cfg.loop, &l->flush);
 }
 
 void link_out_write(struct link *l)

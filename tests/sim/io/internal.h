@@ -122,7 +122,7 @@ struct io_loop {
     struct sim_event wake; /* queued for the earliest timer */
     uint64_t wake_us;
     struct list runnable; /* in world->runnable */
-    struct list ready, batch, tasks;
+    struct list ready, batch, tasks, last_tasks;
     struct list streams, lingering, listeners, datagrams, signals, resolves, works;
     size_t work_count;
     size_t resolve_count;

@@ -23,9 +23,9 @@ enum err sim_loop_create(struct sim_host *h, struct io_loop **ret_loop)
     loop->host = h;
     loop->wake.run = on_wake;
     io_timers_init(&loop->timers);
-    struct list *lists[] = {&loop->runnable, &loop->ready,     &loop->batch,     &loop->tasks,
-                            &loop->streams,  &loop->lingering, &loop->listeners, &loop->datagrams,
-                            &loop->resolves, &loop->works,     &loop->signals};
+    struct list *lists[] = {&loop->runnable,   &loop->ready,    &loop->batch,     &loop->tasks,
+                            &loop->last_tasks, &loop->streams,  &loop->lingering, &loop->listeners,
+                            &loop->datagrams,  &loop->resolves, &loop->works,     &loop->signals};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     *ret_loop = loop;
@@ -164,7 +164,7 @@ static void run_tasks(struct io_loop *loop)
 {
     struct list *node;
     for (size_t n = 0; n < TASKS_PER_TURN_MAX && !loop->is_dead; n++) {
-        if (!(node = list_pop_front(&loop->tasks)))
+        if (!(node = list_pop_front(&loop->tasks)) && !(node = list_pop_front(&loop->last_tasks)))
             break;
         struct io_task *task = LIST_ENTRY(node, struct io_task, node);
         task->run(task);
@@ -181,7 +181,8 @@ void sim_loop_turn(struct io_loop *loop)
     loop->is_in_turn = false;
     if (loop->is_dead)
         return;
-    if (!list_is_empty(&loop->ready) || !list_is_empty(&loop->tasks))
+    if (!list_is_empty(&loop->ready) || !list_is_empty(&loop->tasks) ||
+        !list_is_empty(&loop->last_tasks))
         sim_loop_wake(loop);
     set_wake_up(loop);
 }
@@ -198,6 +199,13 @@ void io_task_post(struct io_loop *loop, struct io_task *task)
 {
     if (!list_is_linked(&task->node))
         list_push_back(&loop->tasks, &task->node);
+    sim_loop_wake(loop);
+}
+
+void io_task_post_last(struct io_loop *loop, struct io_task *task)
+{
+    if (!list_is_linked(&task->node))
+        list_push_back(&loop->last_tasks, &task->node);
     sim_loop_wake(loop);
 }
 
@@ -228,6 +236,7 @@ size_t sim_loop_leaks(const struct io_loop *loop, bool print)
     count += count_leaks(loop, &loop->signals, "signal handlers", print);
     count += count_leaks(loop, &loop->resolves, "resolves", print);
     count += count_leaks(loop, &loop->tasks, "tasks", print);
+    count += count_leaks(loop, &loop->last_tasks, "last tasks", print);
     if (loop->timers.count && print)
         fprintf(stderr, "simulated host %s: %zu timers left running\n", loop->host->name,
                 loop->timers.count);

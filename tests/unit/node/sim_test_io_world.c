@@ -176,6 +176,33 @@ static void a_task_posted_from_outside_runs_soon_and_can_be_cancelled(void **sta
     assert_string_equal(o.seen, "T");
 }
 
+struct last {
+    struct order *order;
+    struct io_task task;
+};
+
+static void on_last(struct io_task *task)
+{
+    note(LIST_ENTRY(task, struct last, task)->order, 'L');
+}
+
+static void a_task_posted_last_runs_behind_the_others(void **state)
+{
+    struct pair *w = *state;
+    struct order o = {.loop = w->a};
+    struct last last = {.order = &o};
+    io_task_init(&o.task, on_task);
+    io_task_init(&last.task, on_last);
+    io_task_post_last(w->a, &last.task);
+    io_task_post(w->a, &o.task);
+    run_for(w, 0);
+    assert_string_equal(o.seen, "TL");
+    io_task_post_last(w->a, &last.task);
+    io_task_cancel(&last.task);
+    run_for(w, SECOND);
+    assert_string_equal(o.seen, "TL");
+}
+
 static void timers_fire_at_their_millisecond(void **state)
 {
     struct pair *w = *state;
@@ -363,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_gives_the_same_trace_and_another_does_not),
         PAIR_TEST(tasks_run_once_after_each_batch_of_events),
+        PAIR_TEST(a_task_posted_last_runs_behind_the_others),
         PAIR_TEST(a_task_posted_from_outside_runs_soon_and_can_be_cancelled),
         PAIR_TEST(timers_fire_at_their_millisecond),
         PAIR_TEST(hosts_have_clocks_of_their_own),

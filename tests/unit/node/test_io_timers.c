@@ -348,6 +348,27 @@ static void a_task_posted_by_a_task_runs_before_the_loop_sleeps(void **state)
     assert_int_equal(b.runs, 1);
 }
 
+static void count_what_came_before(struct io_task *task)
+{
+    struct chore *c = (struct chore *)task;
+    c->runs = c->next->runs + c->next->next->runs;
+}
+
+static void a_task_posted_last_finds_what_the_others_made(void **state)
+{
+    struct world *w = *state;
+    struct chore b = {.loop = w->loop}, a = {.loop = w->loop, .next = &b};
+    struct chore last = {.loop = w->loop, .next = &a};
+    io_task_init(&a.task, run_chore);
+    io_task_init(&b.task, run_chore);
+    io_task_init(&last.task, count_what_came_before);
+    io_task_post_last(w->loop, &last.task);
+    io_task_post(w->loop, &a.task); /* which posts b */
+    io_loop_stop(w->loop);          /* not even one turn */
+    io_loop_run(w->loop);
+    assert_int_equal(last.runs, 2);
+}
+
 static void a_task_that_posts_itself_for_ever_does_not_stop_the_loop(void **state)
 {
     struct world *w = *state;
@@ -453,6 +474,7 @@ int main(void)
         WORLD_TEST(a_task_posted_often_runs_once_and_not_at_once),
         WORLD_TEST(a_cancelled_task_does_not_run),
         WORLD_TEST(a_task_posted_by_a_task_runs_before_the_loop_sleeps),
+        WORLD_TEST(a_task_posted_last_finds_what_the_others_made),
         WORLD_TEST(a_task_that_posts_itself_for_ever_does_not_stop_the_loop),
         WORLD_TEST(the_loop_does_not_sleep_while_tasks_wait),
         WORLD_TEST(a_task_posted_by_a_timer_does_not_wait_for_the_next_event),
