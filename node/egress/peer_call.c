@@ -194,8 +194,10 @@ static void take_receipts(struct exchange *x, const struct http_head *trailers)
         return;
     }
     struct bytes below = arena_copy(&x->arena, buf_bytes(wire));
-    if (below.data)
-        x->below = below;
+    if (!below.data)
+        return;
+    x->below = below;
+    batch_leaf(entries[0].record, x->below_leaf);
 }
 
 /* The answer is whole: what is left of our own half is not wanted any more. */

@@ -95,7 +95,8 @@ static bool has_no_place(enum http_name id)
 static uint8_t index_flags(enum http_name id)
 {
     bool skip = id == HTTP_AUTHORIZATION || id == HTTP_GRAPEVINE_ENVELOPE ||
-                id == HTTP_GRAPEVINE_RECEIPTS || id == HTTP_X_REQUEST_ID;
+                id == HTTP_GRAPEVINE_RECEIPTS || id == HTTP_GRAPEVINE_LOAD ||
+                id == HTTP_X_REQUEST_ID;
     return skip ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
 }
 
@@ -178,8 +179,8 @@ void h2_lines_of_trailers(struct h2_lines *l, const struct h2_stream *s)
         size_t name_size = read_size(p);
         size_t value_size = read_size(p + 4);
         p += 8;
-        add_line(l, bytes_of(p, name_size), bytes_of(p + name_size, value_size),
-                 NGHTTP2_NV_FLAG_NONE);
+        struct bytes name = bytes_of(p, name_size);
+        add_line(l, name, bytes_of(p + name_size, value_size), index_flags(http_name_of(name)));
         p += name_size + value_size;
     }
 }

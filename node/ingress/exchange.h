@@ -104,6 +104,7 @@ struct exchange {
     struct scan scan;
     char path[ENVELOPE_HOPS_MAX][CERT_NAME_MAX + 1]; /* nodes passed so far, `hop` of them */
     uint8_t body_hash[CRYPTO_HASH_SIZE];
+    uint8_t below_leaf[CRYPTO_HASH_SIZE]; /* of the first receipt below, if there is one */
     union {
         struct backend_call backend;
         struct peer_call peer;

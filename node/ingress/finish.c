@@ -34,13 +34,10 @@ static void count(struct exchange *x, enum err failure)
 
 static void fill_hashes(struct exchange *x, struct receipt *r)
 {
-    struct receipt_entry below[RECEIPT_HOPS_MAX];
-    size_t below_count = 0;
     memcpy(r->request_hash, exchange_body_hash(x), CRYPTO_HASH_SIZE);
     digest_final(&x->answer_hash, r->answer_hash);
-    if (x->below.size > 0 && receipt_chain_decode(x->below, below, &below_count) == ERR_OK &&
-        below_count > 0)
-        batch_leaf(below[0].record, r->previous);
+    if (x->below.size > 0)
+        memcpy(r->previous, x->below_leaf, CRYPTO_HASH_SIZE);
 }
 
 /* What this node signs about its part; false: nobody executed the request, or the trail was lost.
