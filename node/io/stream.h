@@ -4,9 +4,10 @@
  *        └──────on_open(err)──> failed             io_stream_close ends it from anywhere
  *
  * Reading is push: on_read lends bytes for the call (at most IO_READ_SIZE), the user takes them all
- * or pauses and takes no more afterwards. Writing copies nothing when the socket takes everything
- * at once; what it does not take is copied into the stream's queue. The user keeps the queue small:
- * after a write, while io_stream_queued() > 0 it produces no more until on_drain.
+ * or pauses and takes no more afterwards. Small writes may wait for the end of the loop's turn; a
+ * large one copies nothing when the socket takes everything at once. What the socket does not take
+ * is copied into the stream's queue. The user keeps the queue small: after a write, while
+ * io_stream_queued() > 0 it produces no more until on_drain.
  *
  * A user never learns of an error from inside its own call: io_stream_write on a broken stream
  * succeeds, and on_fail comes later from the loop. on_fail comes at most once; then only close

@@ -6,6 +6,7 @@
  * and only when the earliest deadline moved forward: stopping or postponing a timer leaves the
  * alarm alone, at the cost of one wake-up that finds nothing due. */
 #include "node/io/uv_loop.h"
+#include "node/io/uv_batch.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -56,6 +57,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct io_loop *loop = handle->data;
     run_tasks(loop);
+    io_send_held(loop);
     arm_alarm(loop);
 }
 
@@ -88,6 +90,8 @@ enum err io_loop_create(struct io_loop **ret_loop)
     list_init(&loop->tasks);
     list_init(&loop->last_tasks);
     list_init(&loop->free_streams);
+    list_init(&loop->held);
+    loop->batch = io_batch_create();
     start_handles(loop);
     *ret_loop = loop;
     return ERR_OK;
@@ -97,6 +101,7 @@ enum err io_loop_create(struct io_loop **ret_loop)
  * `done` owns what ctx points to. */
 static void finish_pending(struct io_loop *loop)
 {
+    io_send_held(loop);
     while (loop->linger_count || loop->work_count)
         uv_run(&loop->uv, UV_RUN_ONCE);
     CHECK(loop->object_count == 0);
@@ -116,6 +121,7 @@ void io_loop_destroy(struct io_loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT); /* close callbacks, cancelled look-ups */
     CHECK(uv_loop_close(&loop->uv) == 0);
     io_free_streams_release(loop);
+    io_batch_destroy(loop->batch);
     if (loop->reserve_fd >= 0)
         close(loop->reserve_fd);
     free(loop);
@@ -125,6 +131,7 @@ void io_loop_run(struct io_loop *loop)
 {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     run_tasks(loop); /* what the last turn posted */
+    io_send_held(loop);
 }
 
 void io_loop_stop(struct io_loop *loop)

@@ -10,7 +10,11 @@
 
 #include <uv.h>
 
+struct io_batch;
+
 #define IO_TASKS_PER_TURN_MAX 4096 /* a task that posts itself for ever must not stop the loop */
+#define IO_HOLD_SIZE (128 * 1024)  /* small writes that wait for the end of the turn */
+#define IO_HELD_MAX (8 * 1024)     /* of one stream; more goes out at once */
 #define IO_FREE_STREAMS_MAX 256    /* about 1 KiB each; keeps connection churn away from malloc */
 #define IO_WORK_MAX 64             /* jobs queued or running */
 #define IO_RESOLVE_MAX 64          /* look-ups queued or running, cancelled ones included */
@@ -27,10 +31,14 @@ struct io_loop {
     size_t linger_count; /* streams detached from their users, still sending */
     size_t work_count;
     size_t resolve_count;
+    struct io_batch *batch; /* NULL: every write goes out at once */
+    struct list held;       /* streams with bytes in `hold`, in their order there */
+    size_t hold_size;
     int reserve_fd; /* given up for a moment to drop connections when no descriptor is left */
     struct list free_streams;
     size_t free_stream_count;
     uint8_t read_buffer[IO_READ_SIZE];
+    uint8_t hold[IO_HOLD_SIZE]; /* small writes of this turn */
 };
 
 /* uv_addr.c: the only place where foreign error codes and sockaddrs are read. */
@@ -47,5 +55,8 @@ void io_lend_read_buffer(uv_handle_t *handle, size_t suggested_size, uv_buf_t *r
 MUST_CHECK enum err io_stream_adopt(struct io_loop *loop, int fd, const struct io_addr *peer,
                                     struct io_stream **ret_stream);
 void io_free_streams_release(struct io_loop *loop);
+
+/* uv_write.c: sends what this turn's small writes left behind. */
+void io_send_held(struct io_loop *loop);
 
 #endif

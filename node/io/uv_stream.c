@@ -68,6 +68,7 @@ void io_stream_end(struct io_stream *s)
 {
     if (s->state == STREAM_LINGERING)
         s->loop->linger_count--;
+    list_remove(&s->held_node);
     state_move(&stream_states, &s->state, STREAM_CLOSED);
     io_task_cancel(&s->fail_task);
     io_timer_stop(&s->timer);
@@ -83,6 +84,7 @@ void io_stream_fail(struct io_stream *s, enum err e)
     bool was_connecting = s->state == STREAM_CONNECTING;
     void (*on_fail)(void *, enum err) = was_connecting ? s->ops->on_open : s->ops->on_fail;
     state_move(&stream_states, &s->state, STREAM_FAILED);
+    list_remove(&s->held_node);
     io_task_cancel(&s->fail_task);
     io_timer_stop(&s->timer);
     uv_read_stop(&s->uv.stream);
@@ -170,6 +172,7 @@ static enum err stream_open(struct io_loop *loop, enum io_family family,
     s->ops = &no_ops;
     s->state = STREAM_CONNECTING;
     list_init(&s->free_node);
+    list_init(&s->held_node);
     io_task_init(&s->fail_task, on_fail_task);
     loop->object_count++;
     *ret_stream = s;
@@ -267,6 +270,7 @@ void io_stream_close(struct io_stream *s)
         return;
     CHECK(s->state != STREAM_LINGERING && s->state != STREAM_CLOSED);
     s->loop->object_count--;
+    io_stream_send_held(s);
     io_stream_end(s);
 }
 
@@ -277,6 +281,7 @@ static void on_linger_end(struct io_timer *timer)
 
 void io_stream_close_gracefully(struct io_stream *s, uint64_t linger_ms)
 {
+    io_stream_send_held(s);
     bool is_sent = s->connected && !s->in_flight;
     if (s->state == STREAM_FAILED || s->broken || (is_sent && s->got_eof)) {
         io_stream_close(s);

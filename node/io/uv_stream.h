@@ -35,7 +35,10 @@ struct io_stream {
     bool in_flight; /* a uv_write holds `sending` */
     bool finish;    /* FIN once the queue is empty */
     bool fin_sent;
-    enum err broken; /* why writing is no longer possible; on_fail is still to come */
+    enum err broken;       /* why writing is no longer possible; on_fail is still to come */
+    struct list held_node; /* loop's held: `held_size` bytes of its hold */
+    size_t held_at;
+    size_t held_size;
     struct buf sending;
     struct buf waiting;
     struct io_task fail_task;
@@ -52,6 +55,7 @@ void io_stream_end(struct io_stream *s);
 void io_stream_end_linger_when_done(struct io_stream *s);
 
 /* uv_write.c. The socket must be connected and nothing in flight. */
+void io_stream_send_held(struct io_stream *s); /* nothing may be held: fine */
 void io_stream_send_waiting(struct io_stream *s);
 void io_stream_send_fin(struct io_stream *s);
 

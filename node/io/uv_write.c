@@ -1,12 +1,15 @@
-/* Writing to streams on libuv: straight to the socket when it takes everything, else a queue.
+/* Writing to streams on libuv: held until the turn ends when it is little, else straight to the
+ * socket, and what that does not take to a queue.
  *
- * Happy path: one writev, nothing copied, no callback. What the socket does not take is copied into
+ * Happy path: small writes are copied to the loop's `hold` and sent with those of other streams, a
+ * large one goes by one writev, uncopied; no callback. What the socket does not take is copied into
  * `waiting`; one uv_write at a time sends `sending`, and the two are swapped between, so bytes
  * never move while libuv may read them. Both are freed when empty.
  *
  * Failure modes: when a write fails but the user still reads, the failure is held back until the
  * reading side has ended too, so that an answer the peer sent before it hung up is delivered first.
  */
+#include "node/io/uv_batch.h"
 #include "node/io/uv_stream.h"
 
 #include <sys/socket.h>
@@ -23,6 +26,7 @@ static void on_broken_read_end(struct io_timer *timer)
 
 static void on_write_error(struct io_stream *s, enum err e)
 {
+    list_remove(&s->held_node);
     if (s->state != STREAM_OPEN || !s->reading || s->got_eof) {
         io_stream_fail_later(s, e);
     } else if (!s->broken) {
@@ -102,31 +106,18 @@ static void queue_rest(struct io_stream *s, const struct bytes *parts, size_t co
         io_stream_send_waiting(s);
 }
 
-static bool can_write(const struct io_stream *s)
+/* Straight to the socket, then to the queue. */
+static void send_now(struct io_stream *s, const struct bytes *parts, size_t count)
 {
-    return (s->state == STREAM_OPEN || s->state == STREAM_CONNECTING) && !s->broken && !s->finish;
-}
-
-void io_stream_write(struct io_stream *s, const struct bytes *parts, size_t count)
-{
-    CHECK(count <= IO_PARTS_MAX);
-    if (!can_write(s))
-        return;
     uv_buf_t bufs[IO_PARTS_MAX];
-    unsigned buf_count = 0;
-    size_t total = 0;
+    size_t total = 0, sent = 0;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].size == 0)
-            continue;
-        bufs[buf_count].base = (char *)(uintptr_t)parts[i].data; /* uv_buf_t knows no const */
-        bufs[buf_count++].len = parts[i].size;
+        bufs[i].base = (char *)(uintptr_t)parts[i].data; /* uv_buf_t knows no const */
+        bufs[i].len = parts[i].size;
         total += parts[i].size;
     }
-    if (total == 0)
-        return;
-    size_t sent = 0;
     if (s->connected && !s->in_flight) {
-        int r = uv_try_write(&s->uv.stream, bufs, buf_count);
+        int r = uv_try_write(&s->uv.stream, bufs, (unsigned)count);
         if (r < 0 && r != UV_EAGAIN) {
             on_write_error(s, io_err_from_uv(r));
             return;
@@ -135,6 +126,117 @@ void io_stream_write(struct io_stream *s, const struct bytes *parts, size_t coun
     }
     if (sent < total)
         queue_rest(s, parts, count, sent, total - sent);
+}
+
+/* --- small writes wait for the end of the turn, and go together */
+
+void io_stream_send_held(struct io_stream *s)
+{
+    if (!list_is_linked(&s->held_node))
+        return;
+    struct bytes held = bytes_of(s->loop->hold + s->held_at, s->held_size);
+    list_remove(&s->held_node);
+    send_now(s, &held, 1);
+}
+
+static void on_held_sent(struct io_stream *s, struct bytes held, int result)
+{
+    list_remove(&s->held_node);
+    if (result < 0 && result != UV_EAGAIN)
+        on_write_error(s, io_err_from_uv(result));
+    else if (result < 0 || (size_t)result < held.size)
+        queue_rest(s, &held, 1, result > 0 ? (size_t)result : 0,
+                   held.size - (result > 0 ? (size_t)result : 0));
+}
+
+static unsigned gather_held(struct io_loop *loop, struct io_batch_send sends[IO_BATCH_MAX])
+{
+    unsigned count = 0;
+    LIST_EACH(it, &loop->held)
+    {
+        struct io_stream *s = LIST_ENTRY(it, struct io_stream, held_node);
+        uv_os_fd_t fd;
+        if (count == IO_BATCH_MAX)
+            break;
+        CHECK(uv_fileno(&s->uv.handle, &fd) == 0);
+        sends[count++] = (struct io_batch_send){
+            .fd = fd, .data = bytes_of(loop->hold + s->held_at, s->held_size)};
+    }
+    return count;
+}
+
+static void send_held_together(struct io_loop *loop)
+{
+    struct io_batch_send sends[IO_BATCH_MAX];
+    unsigned count = gather_held(loop, sends);
+    bool is_fine = io_batch_send(loop->batch, sends, count);
+    for (unsigned i = 0; i < count; i++)
+        on_held_sent(LIST_ENTRY(loop->held.next, struct io_stream, held_node), sends[i].data,
+                     sends[i].result);
+    if (is_fine)
+        return;
+    io_batch_destroy(loop->batch);
+    loop->batch = NULL;
+}
+
+void io_send_held(struct io_loop *loop)
+{
+    while (!list_is_empty(&loop->held)) {
+        struct list *first = loop->held.next;
+        if (first->next == &loop->held || !loop->batch) /* alone */
+            io_stream_send_held(LIST_ENTRY(first, struct io_stream, held_node));
+        else
+            send_held_together(loop);
+    }
+    loop->hold_size = 0;
+}
+
+/* False: it has to go at once. */
+static bool hold(struct io_stream *s, const struct bytes *parts, size_t count, size_t total)
+{
+    struct io_loop *loop = s->loop;
+    bool is_held = list_is_linked(&s->held_node);
+    bool is_at_end = is_held && s->held_at + s->held_size == loop->hold_size;
+    if (!loop->batch || !s->connected || s->in_flight || (is_held && !is_at_end) ||
+        (is_held ? s->held_size : 0) + total > IO_HELD_MAX ||
+        total > IO_HOLD_SIZE - loop->hold_size)
+        return false;
+    if (!is_held) {
+        list_push_back(&loop->held, &s->held_node);
+        s->held_at = loop->hold_size;
+        s->held_size = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        memcpy(loop->hold + loop->hold_size, parts[i].data, parts[i].size);
+        loop->hold_size += parts[i].size;
+    }
+    s->held_size += total;
+    return true;
+}
+
+static bool can_write(const struct io_stream *s)
+{
+    return (s->state == STREAM_OPEN || s->state == STREAM_CONNECTING) && !s->broken && !s->finish;
+}
+
+void io_stream_write(struct io_stream *s, const struct bytes *parts, size_t count)
+{
+    CHECK(count <= IO_PARTS_MAX);
+    struct bytes filled[IO_PARTS_MAX];
+    size_t filled_count = 0, total = 0;
+    if (!can_write(s))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size == 0)
+            continue;
+        filled[filled_count++] = parts[i];
+        total += parts[i].size;
+    }
+    if (total == 0 || hold(s, filled, filled_count, total))
+        return;
+    io_stream_send_held(s); /* which may break it */
+    if (can_write(s))
+        send_now(s, filled, filled_count);
 }
 
 size_t io_stream_queued(const struct io_stream *s)
@@ -150,6 +252,7 @@ void io_stream_finish(struct io_stream *s)
 {
     if (!can_write(s))
         return;
+    io_stream_send_held(s);
     s->finish = true;
     if (s->connected && !s->in_flight)
         io_stream_send_fin(s);
