@@ -33,9 +33,8 @@ static void sign_some(struct signer *s, enum batch_purpose purpose)
     }
 }
 
-static void run(struct io_task *task)
+static void sign_all(struct signer *s)
 {
-    struct signer *s = LIST_ENTRY(task, struct signer, task);
     /* Bounded: what on_signed posts anew waits for the next turn only if it is of the first kind.
      */
     while (!list_is_empty(&s->waiting[0]))
@@ -46,6 +45,33 @@ static void run(struct io_task *task)
         io_task_post(s->loop, &s->task);
 }
 
+static void look(struct signer *s);
+
+static void on_again(struct io_timer *timer)
+{
+    look(LIST_ENTRY(timer, struct signer, again));
+}
+
+static void look(struct signer *s)
+{
+    uint64_t fresh = s->posted - s->seen;
+    s->seen = s->posted;
+    if (fresh > 1 && s->looks < SIGNER_LOOKS_MAX) {
+        s->looks++;
+        io_timer_start(s->loop, &s->again, 0, on_again);
+        return;
+    }
+    s->looks = 0;
+    sign_all(s);
+}
+
+static void run(struct io_task *task)
+{
+    struct signer *s = LIST_ENTRY(task, struct signer, task);
+    if (!io_timer_is_running(&s->again))
+        look(s);
+}
+
 enum err signer_init(struct signer *s, struct io_loop *loop,
                      const uint8_t secret[CRYPTO_SECRET_SIZE])
 {
@@ -54,7 +80,9 @@ enum err signer_init(struct signer *s, struct io_loop *loop,
         return ERR_NO_MEMORY;
     s->loop = loop;
     s->secret = secret;
-    s->signatures = s->records = 0;
+    s->signatures = s->records = s->posted = s->seen = 0;
+    s->looks = 0;
+    s->again = (struct io_timer){0};
     io_task_init(&s->task, run);
     list_init(&s->waiting[0]);
     list_init(&s->waiting[1]);
@@ -65,6 +93,7 @@ void signer_fini(struct signer *s)
 {
     CHECK(list_is_empty(&s->waiting[0]) && list_is_empty(&s->waiting[1]));
     io_task_cancel(&s->task);
+    io_timer_stop(&s->again);
     free(s->batch);
     s->batch = NULL;
 }
@@ -73,6 +102,7 @@ void signer_post(struct signer *s, enum batch_purpose purpose, struct bytes reco
                  struct signer_item *item)
 {
     CHECK(!list_is_linked(&item->node));
+    s->posted++;
     batch_leaf(record, item->leaf);
     list_push_back(waiting_of(s, purpose), &item->node);
     io_task_post(s->loop, &s->task);

@@ -1,12 +1,15 @@
 /* Collects the records that one turn of the loop wants signed and signs them together at its end:
  * one Ed25519 signature over a Merkle root (node/trust/batch.h). An idle node signs at once, a busy
- * one pays a fraction. */
+ * one pays a fraction: while a turn brings several records, the next turn is waited for (which does
+ * not sleep) up to SIGNER_LOOKS_MAX times. */
 #ifndef NODE_EGRESS_SIGNER_H
 #define NODE_EGRESS_SIGNER_H
 
 #include "base/list.h"
 #include "node/io/loop.h"
 #include "node/trust/batch.h"
+
+#define SIGNER_LOOKS_MAX 4
 
 struct signer_item {
     struct list node; /* list_init before first use */
@@ -19,7 +22,11 @@ struct signer_item {
 struct signer {
     struct io_loop *loop;
     const uint8_t *secret; /* Ed25519, borrowed */
-    struct io_task task;
+    struct io_task task;   /* at the end of a turn that brought some */
+    struct io_timer again; /* the next turn */
+    unsigned looks;        /* turns waited */
+    uint64_t posted;
+    uint64_t seen;          /* of `posted`, at the last look */
     struct list waiting[2]; /* envelopes, receipts */
     struct batch *batch;
     uint64_t signatures;

@@ -109,6 +109,55 @@ static void what_one_turn_posts_shares_a_signature(void **state)
     }
 }
 
+static void a_lone_record_does_not_wait_for_another_turn(void **state)
+{
+    struct world *w = *state;
+    post(&w->jobs[0]);
+    io_loop_stop(w->loop); /* no turn at all: only what the last one posted */
+    io_loop_run(w->loop);
+    assert_int_equal(w->jobs[0].signed_count, 1);
+}
+
+/* Posts two records each turn. */
+struct pump {
+    struct io_timer timer;
+    struct world *world;
+    int turns;
+    int turns_max;
+};
+
+static void on_pump(struct io_timer *timer)
+{
+    struct pump *p = LIST_ENTRY(timer, struct pump, timer);
+    post(&p->world->jobs[2 * p->turns]);
+    post(&p->world->jobs[2 * p->turns + 1]);
+    if (++p->turns < p->turns_max)
+        io_timer_start(p->world->loop, timer, 0, on_pump);
+}
+
+static void run_pump(struct world *w, int turns)
+{
+    struct pump pump = {.world = w, .turns_max = turns};
+    io_timer_start(w->loop, &pump.timer, 0, on_pump);
+    RUN_UNTIL(w->loop, w->order_count == 2 * turns);
+}
+
+static void records_of_turns_in_a_row_share_a_signature(void **state)
+{
+    struct world *w = *state;
+    run_pump(w, 3);
+    assert_int_equal(w->signer.signatures, 1);
+    assert_int_equal(w->signer.records, 6);
+}
+
+static void a_stream_of_records_does_not_put_the_signature_off_for_ever(void **state)
+{
+    struct world *w = *state;
+    run_pump(w, 10 * (SIGNER_LOOKS_MAX + 1));
+    assert_int_equal(w->signer.signatures, 10);
+    assert_int_equal(w->order[0], 0);
+}
+
 static void envelopes_and_receipts_are_never_in_one_batch(void **state)
 {
     struct world *w = *state;
@@ -185,6 +234,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_signed_before_the_turn_ends),
         TEST(what_one_turn_posts_shares_a_signature),
+        TEST(a_lone_record_does_not_wait_for_another_turn),
+        TEST(records_of_turns_in_a_row_share_a_signature),
+        TEST(a_stream_of_records_does_not_put_the_signature_off_for_ever),
         TEST(envelopes_and_receipts_are_never_in_one_batch),
         TEST(more_than_a_batch_holds_takes_several),
         TEST(a_cancelled_record_is_not_signed),
