@@ -266,9 +266,9 @@ static enum err copy_head(struct exchange *x, const struct http_head *head)
     return x->head.target.data ? ERR_OK : ERR_NO_MEMORY;
 }
 
-static enum err open_envelope(struct exchange *x, struct peer *peer, struct envelope *ret_envelope)
+/* One that cannot be read is none. */
+static enum err read_envelope(struct exchange *x, struct peer *peer, struct envelope *ret_envelope)
 {
-    const struct lane *lane = x->lane;
     const struct http_field *field = http_find(&x->head, HTTP_GRAPEVINE_ENVELOPE);
     struct buf wire;
     if (!field)
@@ -277,8 +277,16 @@ static enum err open_envelope(struct exchange *x, struct peer *peer, struct enve
     if (!room)
         return ERR_NO_MEMORY;
     buf_init_fixed(&wire, room, ENVELOPE_WIRE_MAX);
-    TRY(http_octets_unpack(field->value, &wire));
-    TRY(envelope_open(buf_bytes(&wire), peer->key, &peer->envelope_cache, ret_envelope));
+    enum err e = http_octets_unpack(field->value, &wire);
+    if (e == ERR_OK)
+        e = envelope_open(buf_bytes(&wire), peer->key, &peer->envelope_cache, ret_envelope);
+    return e == ERR_INVALID || e == ERR_LIMIT ? ERR_BAD_SIGNATURE : e;
+}
+
+static enum err open_envelope(struct exchange *x, struct peer *peer, struct envelope *ret_envelope)
+{
+    const struct lane *lane = x->lane;
+    TRY(read_envelope(x, peer, ret_envelope));
     struct envelope_expect expect = {.mesh = lane->identity->mesh,
                                      .self = lane->identity->node,
                                      .peer = peer->id,
