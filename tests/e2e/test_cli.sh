@@ -166,6 +166,20 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=8k tmpfs "$work/full" 2>/dev/nul
     [ "$(ls -A "$work/full")" = ballast ] || fail "a full disk: something was left"
     umount "$work/full"
 fi
+# A node's directory on a disk that became full, or read-only: told, nothing left running or lying.
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64m tmpfs "$work/full" 2>/dev/null; then
+    expect 0 init --dir "$work/full/n" --name full --http 127.0.0.1:0 --mesh 127.0.0.1:0
+    head -c 64M /dev/zero >"$work/full/ballast" 2>/dev/null || true
+    rm -r "$work/full/n/data" && mkdir "$work/full/n/data"
+    head -c 64M /dev/zero >"$work/full/ballast2" 2>/dev/null || true
+    refuses 1 "no space left on the device" run --dir "$work/full/n"
+    [ ! -e "$work/full/n/control.sock" ] || fail "a full disk: a socket was left"
+    rm "$work/full/ballast" "$work/full/ballast2"
+    mount -o remount,ro "$work/full"
+    refuses 1 "permission denied" run --dir "$work/full/n"
+    refuses 1 "permission denied" init --dir "$work/full/m"
+    umount "$work/full"
+fi
 if [ "$(id -u)" != 0 ]; then
     mkdir -m 500 "$work/closed"
     refuses 1 "permission denied" init --dir "$work/closed/n"
@@ -422,6 +436,12 @@ port=$(sed 's/.*http=\([^ ]*\) .*/\1/' <<<"$ready")
 sed -i "s/^  mesh: .*/  mesh: 127.0.0.1:0/" "$a/grapevine.yaml"
 expect 1 run --dir "$a" --set "listen.http=$port"
 err "the address is taken"
+gone "$a/control.sock"
+mesh_port=$(sed 's/.*mesh=\([^ ]*\) .*/\1/' <<<"$ready")
+expect 1 run --dir "$a" --set listen.http=127.0.0.1:0 --set "listen.mesh=$mesh_port"
+err "the address is taken"
+err "listen.mesh"
+gone "$a/control.sock"
 kill -TERM "$pid"
 ends_with 0 "$pid"
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "node/config/config.h"
+#include "node/config/schema.h"
 
 struct parsed {
     enum err result;
@@ -186,6 +187,60 @@ static void a_wrong_type_is_refused(void **state)
         "limits: {inflight: \"7\"}",
         "f.yaml:1:20: limits.inflight: expected a whole number from 1 to 65536, found \"7\"");
     expect_refusal("- a", "f.yaml:1:1: expected keys such as node: and listen:, found a list");
+}
+
+static bool is_list_or_section(const struct schema_row *row)
+{
+    return row->type == SCHEMA_SECTION || row->type == SCHEMA_PEERS || row->type == SCHEMA_BACKENDS;
+}
+
+/* The value for one key of the table, everything else as it should be. */
+static void write_with(const struct schema_row *row, const char *value, char *yaml, size_t size)
+{
+    const char *name = "", *url = "";
+    if (strcmp(row->section, SCHEMA_IN_BACKEND) == 0) {
+        name = strcmp(row->key, "name") == 0 ? "" : "name: a, ";
+        url = strcmp(row->key, "url") == 0 ? "" : "url: 'http://127.0.0.1:1', ";
+        snprintf(yaml, size, "node: {name: a}\nbackends: [{%s%s%s: %s}]\n", name, url, row->key,
+                 value);
+    } else if (row->section[0] == '\0') {
+        snprintf(yaml, size, "%s%s: %s\n", strcmp(row->key, "node") == 0 ? "" : "node: {name: a}\n",
+                 row->key, value);
+    } else {
+        name = strcmp(row->section, "node") == 0 ? "" : "node: {name: a}\n";
+        snprintf(yaml, size, "%s%s: {%s%s: %s}\n", name, row->section,
+                 name[0] == '\0' && strcmp(row->key, "name") != 0 ? "name: a, " : "", row->key,
+                 value);
+    }
+}
+
+static void every_key_refuses_what_is_wrong_and_names_itself(void **state)
+{
+    static const char *const wrong[] = {"'~ !'", "{x: y}", "[[x]]"};
+    char yaml[256], name[80];
+    for (size_t i = 0; i < schema_count(); i++) {
+        const struct schema_row *row = schema_row(i);
+        bool is_in_list = strcmp(row->section, SCHEMA_IN_BACKEND) == 0;
+        snprintf(name, sizeof name, "%s%s%s", row->section,
+                 is_in_list      ? "[0]."
+                 : *row->section ? "."
+                                 : "",
+                 row->key);
+        for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
+            write_with(row, wrong[k], yaml, sizeof yaml);
+            expect_refusal_with(yaml, name);
+            if (!is_list_or_section(row))
+                expect_refusal_with(yaml, "expected ");
+        }
+        if (row->max == 0)
+            continue;
+        write_with(row, "99999999999999999999", yaml, sizeof yaml);
+        expect_refusal_with(yaml, name);
+        if (row->min > 0) {
+            write_with(row, "0", yaml, sizeof yaml);
+            expect_refusal_with(yaml, name);
+        }
+    }
 }
 
 static void what_is_not_yaml_is_refused_with_its_place(void **state)
@@ -419,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_unknown_key_is_refused_with_the_near_one),
         cmocka_unit_test(a_key_given_twice_is_refused),
         cmocka_unit_test(a_wrong_type_is_refused),
+        cmocka_unit_test(every_key_refuses_what_is_wrong_and_names_itself),
         cmocka_unit_test(what_is_not_yaml_is_refused_with_its_place),
         cmocka_unit_test(aliases_tags_and_second_documents_are_refused),
         cmocka_unit_test(depth_and_size_are_bounded),
