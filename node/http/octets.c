@@ -51,6 +51,8 @@ static uint64_t gather(uint64_t x)
 enum err http_octets_pack(struct buf *out, struct bytes data)
 {
     size_t packed = http_octets_packed_size(data.size);
+    if (packed == 0)
+        return ERR_OK;
     TRY(buf_reserve(out, packed));
     uint8_t *to = out->data + out->size;
     out->size += packed;
@@ -71,6 +73,8 @@ enum err http_octets_unpack(struct bytes value, struct buf *out)
     size_t size = value.size * 7 / 8;
     if (http_octets_packed_size(size) != value.size)
         return ERR_INVALID;
+    if (size == 0)
+        return ERR_OK;
     TRY(buf_reserve(out, size));
     uint8_t *to = out->data + out->size;
     uint64_t all = TOP_BITS;
