@@ -3,7 +3,7 @@
  * another's name, and who lacks the current gossip key cannot speak at all. Inside gossip/ only;
  * pure; allocates nothing.
  *
- *   u8 version (1) ‖ sender's ref (6) ‖ sequence (u64) ‖ ciphertext ‖ tag (16)
+ *   u8 version (1) ‖ sender's ref (10) ‖ sequence (u64) ‖ ciphertext ‖ tag (16)
  *
  * The nonce is the sender's id and the sequence, which rises with every datagram that a node seals,
  * across restarts too: it counts on from the persisted incarnation, about a million a second. The

@@ -11,7 +11,9 @@
  *   VERSIONS    8 count { ref flags incarnation kinds { incarnation - own, version } }
  *   WANT        9 count { ref kinds }
  *
- * A ref is the first GOSSIP_REF_SIZE bytes of a node's id. `kinds` is a bit set of enum
+ * A ref is the first GOSSIP_REF_SIZE bytes of a node's id, as many as keep anybody from finding a
+ * key whose id begins like a member's (2^80 tries, 2^68 where any of 4,096 will do): two members of
+ * one ref are to all others as if neither were known. `kinds` is a bit set of enum
  * gossip_kind; VERSIONS has two numbers for each of its bits, lowest first. What a record's owner
  * signs: "grapevine gossip 1\0", the mesh's id, the owner's id, then `signed`:
  * kind, incarnation, version, issued_s, payload. What an accuser signs: "grapevine accusation 1\0",
@@ -23,7 +25,7 @@
 #include "gossip/coordinate.h"
 #include "gossip/gossip.h"
 
-#define GOSSIP_REF_SIZE 6
+#define GOSSIP_REF_SIZE 10
 #define GOSSIP_HOP_MAX 2
 #define GOSSIP_DIGEST_MAX 256  /* buckets in one DIGEST */
 #define GOSSIP_ENTRIES_MAX 512 /* entries in one VERSIONS or WANT */
@@ -117,14 +119,15 @@ MUST_CHECK enum err gossip_wire_put_versions(struct buf *b, uint32_t count);
 MUST_CHECK enum err gossip_wire_put_entry(struct buf *b, const struct gossip_entry *e);
 MUST_CHECK enum err gossip_wire_put_want(struct buf *b, uint32_t count);
 MUST_CHECK enum err gossip_wire_put_wanted(struct buf *b, struct gossip_ref ref, uint32_t kinds);
+#define GOSSIP_REF_WIRE_SIZE (2 + GOSSIP_REF_SIZE)
 /* The most bytes that an entry, a wanted item or a bucket takes. */
-#define GOSSIP_ENTRY_SIZE_MAX (8 + 1 + 9 + 1 + GOSSIP_KINDS * 18)
-#define GOSSIP_WANTED_SIZE_MAX 9
+#define GOSSIP_ENTRY_SIZE_MAX (GOSSIP_REF_WIRE_SIZE + 1 + 9 + 1 + GOSSIP_KINDS * 18)
+#define GOSSIP_WANTED_SIZE_MAX (GOSSIP_REF_WIRE_SIZE + 1)
 #define GOSSIP_BUCKET_SIZE_MAX 12
 #define GOSSIP_LIST_HEAD_MAX 8
-#define GOSSIP_ACCUSATION_SIZE_MAX (1 + 8 + 9 + 8 + 66)
+#define GOSSIP_ACCUSATION_SIZE_MAX (1 + 2 * GOSSIP_REF_WIRE_SIZE + 9 + 66)
 /* Beside `signed` itself. */
-#define GOSSIP_RECORD_OVERHEAD (1 + 8 + 1 + 9 + 5 + 66)
+#define GOSSIP_RECORD_OVERHEAD (1 + GOSSIP_REF_WIRE_SIZE + 1 + 9 + 5 + 66)
 
 /* A record's signed bytes. LIMIT: the payload is too long. */
 MUST_CHECK enum err gossip_wire_put_signed(struct buf *b, const struct gossip_signed *s);

@@ -9,7 +9,7 @@
 
 #define CAPTURED_MAX 4096
 #define ACTS_PER_SECOND 40
-#define REF_SIZE 6
+#define REF_SIZE 10
 
 enum { PART_RECORD = 5, PART_ACCUSATION = 6 };
 

@@ -40,7 +40,7 @@ static void what_was_sealed_opens(void **state)
 static void the_head_says_who_and_when(void **state)
 {
     (void)state;
-    static const uint8_t head[] = {1, 20, 21, 22, 23, 24, 25, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t head[] = {1, 20, 21, 22, 23, 24, 25, 26, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
     struct buf out;
     struct gossip_ref ref;
     uint64_t sequence;
@@ -56,8 +56,8 @@ static void the_head_says_who_and_when(void **state)
 static void the_bytes_never_change(void **state)
 {
     (void)state;
-    static const char wanted[] = "011415161718190102030405060708"
-                                 "0293c45cdbaa44fb9511887cef4a724fb811c0fde111";
+    static const char wanted[] = "011415161718191a0000000102030405060708"
+                                 "0293c45cdbaa4ddcda1991bb80a25013c0921b799cee";
     struct buf out, text;
     buf_init(&text, 200);
     seal(BYTES("gossip"), &out);

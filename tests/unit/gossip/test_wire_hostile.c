@@ -59,7 +59,7 @@ static void a_refused_part_leaves_everything_as_it_was(void **state)
 {
     struct buf *b = *state;
     struct gossip_part part = {.cookie = 77}, before = part;
-    RAW(b, "\x03\x05\xc4\x06\x01\x02");
+    RAW(b, "\x03\x05\xc4\x0a\x01\x02");
     struct bytes message = buf_bytes(b);
     assert_int_equal(gossip_wire_next(&message, &part), ERR_INVALID);
     assert_ptr_equal(message.data, b->data);
@@ -129,14 +129,14 @@ static void numbers_at_the_edges_of_their_forms_are_read(void **state)
 static void bins_in_longer_forms_are_refused(void **state)
 {
     struct buf *b = *state;
-    RAW(b, "\x03\x05\xc4\x06"
-           "abcdef");
+    RAW(b, "\x03\x05\xc4\x0a"
+           "abcdefghij");
     assert_int_equal(read_exactly(b), ERR_OK);
-    RAW(b, "\x03\x05\xc5\x00\x06"
-           "abcdef");
+    RAW(b, "\x03\x05\xc5\x00\x0a"
+           "abcdefghij");
     assert_int_equal(read_exactly(b), ERR_INVALID);
-    RAW(b, "\x03\x05\xc6\x00\x00\x00\x06"
-           "abcdef");
+    RAW(b, "\x03\x05\xc6\x00\x00\x00\x0a"
+           "abcdefghij");
     assert_int_equal(read_exactly(b), ERR_INVALID);
     RAW(b, "\x02\x05\xc6\xff\xff\xff\xff"); /* claims 4 GiB */
     assert_int_equal(read_exactly(b), ERR_INVALID);
@@ -180,8 +180,8 @@ static void other_msgpack_types_are_no_bins(void **state)
         raw_uint(b, GOSSIP_PART_PING_REQ);
         raw_uint(b, 5);
         raw_byte(b, first);
-        RAW(b, "\x06"
-               "abcdef");
+        RAW(b, "\x0a"
+               "abcdefghij");
         assert_int_equal(read_exactly(b), ERR_INVALID);
     }
 }
@@ -189,12 +189,12 @@ static void other_msgpack_types_are_no_bins(void **state)
 static void refs_of_another_size_are_refused(void **state)
 {
     struct buf *b = *state;
-    static const uint8_t bytes[7];
-    for (size_t size = 0; size <= 7; size++) {
+    static const uint8_t bytes[GOSSIP_REF_SIZE + 1];
+    for (size_t size = 0; size <= sizeof(bytes); size++) {
         raw_uint(b, GOSSIP_PART_PING_REQ);
         raw_uint(b, 5);
         raw_bin(b, bytes_of(bytes, size));
-        assert_int_equal(read_exactly(b), size == 6 ? ERR_OK : ERR_INVALID);
+        assert_int_equal(read_exactly(b), size == GOSSIP_REF_SIZE ? ERR_OK : ERR_INVALID);
     }
 }
 

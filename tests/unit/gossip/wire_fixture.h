@@ -13,8 +13,9 @@
 
 #include "gossip/wire.h"
 
-static const struct gossip_ref ref_a = {{1, 2, 3, 4, 5, 6}};
-static const struct gossip_ref ref_b = {{0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa}};
+static const struct gossip_ref ref_a = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
+static const struct gossip_ref ref_b = {
+    {0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9, 0xf8, 0xf7, 0xf6}};
 static const uint8_t signature[CRYPTO_SIGNATURE_SIZE] = {9, 8, 7, [63] = 6};
 static const struct gossip_coordinate coordinate = {
     .position = {0.25, -0.5}, .height = 0.001, .adjustment = -0.002, .error = 1.5};
