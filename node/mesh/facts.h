@@ -102,7 +102,7 @@ struct facts_report { /* LOAD; an empty payload is one of zeros */
     struct facts_load load;
     bool draining;
     struct facts_rules rules; /* unknown: nothing new of them */
-    size_t backend_count;
+    size_t backend_count;     /* 0 of a node with one backend: its numbers are the node's */
     struct {
         uint32_t inflight, queued;
     } backends[FACTS_BACKENDS_MAX];

@@ -131,6 +131,20 @@ static void take_rules(struct peer_slot *slot, const struct facts_report *report
     slot->rules_life = life;
 }
 
+static void take_backends(struct peer_slot *slot, const struct facts_report *report)
+{
+    bool is_like_its_node = slot->facts.backend_count == 1 && report->backend_count == 0;
+    for (size_t i = 0; i < slot->facts.backend_count; i++) {
+        bool is_known = i < report->backend_count;
+        slot->backends[i].inflight = is_known ? report->backends[i].inflight : 0;
+        slot->backends[i].queued = is_known ? report->backends[i].queued : 0;
+    }
+    if (is_like_its_node) {
+        slot->backends[0].inflight = report->load.inflight;
+        slot->backends[0].queued = report->load.queued;
+    }
+}
+
 static void take_load(struct peer_slot *slot, const struct gossip_member *member)
 {
     struct facts_report report = {0};
@@ -139,11 +153,7 @@ static void take_load(struct peer_slot *slot, const struct gossip_member *member
     slot->reported = slot->facts.load = report.load;
     take_rules(slot, &report, slot->has_report ? slot->facts.boot_ms : 0);
     slot->facts.draining = report.draining;
-    for (size_t i = 0; i < slot->facts.backend_count; i++) {
-        bool is_known = i < report.backend_count;
-        slot->backends[i].inflight = is_known ? report.backends[i].inflight : 0;
-        slot->backends[i].queued = is_known ? report.backends[i].queued : 0;
-    }
+    take_backends(slot, &report);
     struct peer *p = &slot->peer;
     uint64_t made_ms = slot->has_report ? member->records[GOSSIP_LOAD].made_ms : 0;
     if (!slot->has_report || made_ms >= p->load_ms) { /* an answer may have brought a newer one */

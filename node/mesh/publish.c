@@ -5,7 +5,7 @@
 #include "node/mesh/core.h"
 
 #define RULES_NEWS_MS 3000
-#define RULES_EVERY 8
+#define RULES_EVERY 16
 
 static bool is_published(const struct mesh *m, enum gossip_kind kind, struct bytes payload)
 {

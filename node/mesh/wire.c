@@ -139,6 +139,13 @@ static void rules_to_message(const struct facts_rules *r, rules_message *ret_mes
     *ret_message = message;
 }
 
+/* A node has one backend more often than not. */
+static bool is_like_its_node(const struct facts *f)
+{
+    return f->backend_count == 1 && f->backends[0].inflight == f->load.inflight &&
+           f->backends[0].queued == f->load.queued;
+}
+
 enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
 {
     uint32_t inflight[FACTS_BACKENDS_MAX], queued[FACTS_BACKENDS_MAX];
@@ -156,7 +163,8 @@ enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
     }
     message.backend_inflight = inflight;
     message.backend_queued = queued;
-    message.n_backend_inflight = message.n_backend_queued = f->backend_count;
+    message.n_backend_inflight = message.n_backend_queued =
+        is_like_its_node(f) ? 0 : f->backend_count;
     return pack(&message.base, wire);
 }
 

@@ -124,6 +124,23 @@ static void a_load_comes_with_its_owner_and_is_confirmed_by_silence(void **state
     assert_true(io_now_ms(a->loop) - p->load_ms >= 8000); /* of the dead nothing is confirmed */
 }
 
+static void of_a_single_backend_the_numbers_are_its_node_s(void **state)
+{
+    static const struct facts_backend backend = {.name = {(const uint8_t *)"b", 1},
+                                                 .state = FACTS_BACKEND_UP,
+                                                 .inflight = 1,
+                                                 .queued = 2,
+                                                 .concurrency = 102};
+    add_three();
+    c->facts.backends = &backend;
+    c->facts.backend_count = 1;
+    open_all(3);
+    MEET(3);
+    world_run(&w, 2 * SECOND);
+    assert_int_equal(node_peer(a, c)->facts->backends[0].inflight, 1);
+    assert_int_equal(node_peer(a, c)->facts->backends[0].queued, 2);
+}
+
 static const struct facts_rules *rules_of_c(void)
 {
     return &node_peer(a, c)->facts->rules;
@@ -406,6 +423,7 @@ int main(void)
         TEST(nodes_that_list_one_contact_find_each_other),
         TEST(a_node_that_only_dials_out_is_alive_and_usable_everywhere),
         TEST(a_load_comes_with_its_owner_and_is_confirmed_by_silence),
+        TEST(of_a_single_backend_the_numbers_are_its_node_s),
         TEST(how_far_a_node_is_with_the_rules_is_known_to_others),
         TEST(the_rules_of_an_earlier_life_are_not_known_any_more),
         TEST(a_killed_node_is_down_at_the_others_within_5_s),

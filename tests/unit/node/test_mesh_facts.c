@@ -183,6 +183,22 @@ static void how_busy_it_is_arrives_as_it_was_said(void **state)
     assert_int_equal(got.backends[1].inflight, 0);
 }
 
+/* It is the usual node, and its load is what gossip spends most on. */
+static void of_a_single_backend_the_node_s_numbers_are_said_once(void **state)
+{
+    struct sample s;
+    struct facts_report got;
+    init(&s);
+    s.facts.backend_count = 1;
+    s.facts.load = (struct facts_load){3, 2, 4};
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_int_equal(got.backend_count, 0);
+    s.backends[0].queued = 1;
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_int_equal(got.backend_count, 1);
+    assert_int_equal(got.backends[0].queued, 1);
+}
+
 static void rules_that_are_not_known_are_not_zero(void **state)
 {
     struct sample s;
@@ -521,6 +537,7 @@ int main(void)
         cmocka_unit_test(who_it_is_arrives_as_it_was_said),
         cmocka_unit_test(what_it_serves_arrives_as_it_was_said),
         cmocka_unit_test(how_busy_it_is_arrives_as_it_was_said),
+        cmocka_unit_test(of_a_single_backend_the_node_s_numbers_are_said_once),
         cmocka_unit_test(rules_that_are_not_known_are_not_zero),
         cmocka_unit_test(the_inventory_says_nothing_of_the_load),
         cmocka_unit_test(what_is_not_known_stays_not_known_and_is_not_zero),
