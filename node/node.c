@@ -116,6 +116,12 @@ static enum err persist_keyring(void *owner, struct bytes ring)
     return n->cfg.persist_keyring ? n->cfg.persist_keyring(n->cfg.owner, ring) : ERR_OK;
 }
 
+static enum err persist_remembered(void *owner, struct bytes text)
+{
+    const struct node *n = owner;
+    return n->cfg.persist_remembered ? n->cfg.persist_remembered(n->cfg.owner, text) : ERR_OK;
+}
+
 static void on_abroad(void *owner)
 {
     struct node *n = owner;
@@ -128,6 +134,7 @@ static const struct mesh_ops mesh_ops = {
     .on_peer = on_peer,
     .persist_incarnation = persist_incarnation,
     .persist_keyring = persist_keyring,
+    .persist_remembered = persist_remembered,
     .on_abroad = on_abroad,
 };
 
@@ -291,6 +298,7 @@ static enum err open_mesh(struct node *n, struct buf *message)
                            .stream_window = (uint32_t)n->config.limits.window_bytes,
                            .request_window = NODE_REQUEST_WINDOW,
                            .keyring = n->cfg.keyring,
+                           .remembered = n->cfg.remembered,
                            .incarnation = n->cfg.incarnation};
     memcpy(cfg.gossip_key, n->cfg.gossip_key, sizeof cfg.gossip_key);
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_mesh), &cfg.listen);

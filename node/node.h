@@ -32,8 +32,11 @@ struct node_cfg {
      * nothing is kept. */
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
     enum err (*persist_keyring)(void *owner, struct bytes ring); /* likewise */
-    const char *control_path;                                    /* unix socket, or NULL: none */
-    const char *version;                                         /* "0.1.0" */
+    struct bytes remembered; /* members' addresses, as persisted last; borrowed for node_open */
+    enum err (*persist_remembered)(void *owner,
+                                   struct bytes text); /* likewise, if it can be kept */
+    const char *control_path;                          /* unix socket, or NULL: none */
+    const char *version;                               /* "0.1.0" */
     bool allow_insecure_http;
     void (*on_ready)(void *owner);   /* it serves */
     void (*on_drained)(void *owner); /* node_drain is done: no request is left */

@@ -48,9 +48,17 @@ static bool is_all_there_is(const struct mesh *m, const struct peer *p)
     return true;
 }
 
+/* Whoever answers brings all the others. */
+static bool is_a_last_resort(const struct contact *c)
+{
+    return !c->peer && !c->is_self && remember_is_due(c->mesh) && is_all_there_is(c->mesh, NULL);
+}
+
 bool contact_is_wanted(const struct contact *c)
 {
     const struct peer *p = c->peer;
+    if (c->is_remembered)
+        return is_a_last_resort(c);
     if (!p || c->is_self || c->port == 0)
         return c->is_listed && !c->is_self;
     const struct peer_slot *slot = (const struct peer_slot *)p;
@@ -127,10 +135,16 @@ void contact_stop(struct contact *c)
     c->resolve = NULL;
 }
 
+/* By the operator: he can do something about it. */
+static bool is_told(const struct contact *c)
+{
+    return c->is_listed && !c->is_remembered;
+}
+
 static void on_failure(struct contact *c, enum err reason)
 {
     if (reason != c->logged && !c->mesh->closing)
-        LOG(c->mesh->cfg.log, c->is_listed ? LOG_INFO : LOG_DEBUG, "contact_failed",
+        LOG(c->mesh->cfg.log, is_told(c) ? LOG_INFO : LOG_DEBUG, "contact_failed",
             LOG_STR("host", c->host), LOG_UINT("port", c->port),
             LOG_STR("peer", c->peer ? c->peer->name : ""), LOG_ERR(reason));
     c->logged = reason;

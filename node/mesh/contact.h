@@ -1,7 +1,8 @@
 /* Contacts: addresses to dial, with jittered, doubling pauses. The operator lists some: each is
  * dialled until the node behind it is linked, and later only while that node is not alive by
- * gossip, or is all there is. And every peer has one: what its record says, dialled when upkeep or
- * a message wants a link; its endpoint is told to gossip, too. Inside node/mesh only. */
+ * gossip, or is all there is. Others are remembered from an earlier start: dialled only while
+ * nobody is known. And every peer has one: what its record says, dialled when upkeep or a message
+ * wants a link; its endpoint is told to gossip, too. Inside node/mesh only. */
 #ifndef NODE_MESH_CONTACT_H
 #define NODE_MESH_CONTACT_H
 
@@ -12,7 +13,8 @@
 
 struct contact {
     struct mesh *mesh;
-    bool is_listed; /* by the operator; else a peer's own */
+    bool is_listed;     /* by the operator, or remembered; else a peer's own */
+    bool is_remembered; /* from an earlier start */
     char host[CONTACT_HOST_MAX + 1];
     uint16_t port; /* 0: there is nothing to dial */
     bool is_self;  /* never dialled again */

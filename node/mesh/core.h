@@ -11,6 +11,7 @@
 #include "node/mesh/link.h"
 #include "node/mesh/peer.h"
 #include "node/mesh/publish.h"
+#include "node/mesh/remember.h"
 #include "node/mesh/upkeep.h"
 
 #define MESH_OUT_SIZE_MAX (1024 * 1024)
@@ -49,6 +50,7 @@ struct mesh {
     struct facts_rules rules;
     struct abroad abroad;
     struct upkeep upkeep;
+    struct remember remember;
 
     struct buf out;                   /* one write of one link; empty between calls */
     uint8_t plain[NOISE_MESSAGE_MAX]; /* one opened record */

@@ -45,12 +45,13 @@ static enum err make_contacts(struct mesh *m)
     size_t count = m->cfg.contact_count;
     if (count > MESH_CONTACTS_MAX)
         return ERR_LIMIT;
-    m->contacts = calloc(count ? count : 1, sizeof(*m->contacts));
+    m->contacts = calloc(count + MESH_REMEMBERED_MAX, sizeof(*m->contacts));
     if (!m->contacts)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
         TRY(contact_init(&m->contacts[i], m, m->cfg.contacts[i]));
     m->contact_count = count;
+    remember_make_contacts(m);
     return ERR_OK;
 }
 
@@ -109,6 +110,7 @@ enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops *ops, void 
     events_init(&m->events);
     publish_init(&m->publish);
     abroad_init(&m->abroad);
+    remember_init(m);
     enum err e = start(m);
     if (e != ERR_OK) {
         mesh_close(m);
@@ -174,6 +176,7 @@ void mesh_close(struct mesh *m)
     for (struct list *it; (it = list_pop_front(&m->parted));)
         peer_destroy(LIST_ENTRY(it, struct peer_slot, parted));
     free(m->contacts);
+    remember_fini(m);
     buf_fini(&m->out);
     publish_fini(&m->publish);
     keys_fini(m);

@@ -27,6 +27,7 @@
 
 #define MESH_PEERS_MAX 4096 /* the down and the left among them */
 #define MESH_CONTACTS_MAX 64
+#define MESH_REMEMBERED_MAX 32   /* members' addresses kept for a start without contacts */
 #define MESH_LINKS_WANTED_MAX 32 /* that this node keeps for requests */
 #define MESH_LINKS_RARE_MAX 32   /* beside those, to whoever alone has a model */
 #define MESH_LINKS_ABROAD_MAX 32 /* ... to gateways of regions that have what home has not */
@@ -110,6 +111,9 @@ struct mesh_ops {
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
     /* A newer key ring came: to be given to mesh_open at the next start. NULL: nothing is kept. */
     enum err (*persist_keyring)(void *owner, struct bytes ring);
+    /* Addresses of members changed, lines "host:port": to be given to mesh_open at the next start,
+     * if they can be kept. NULL: nothing is kept. */
+    enum err (*persist_remembered)(void *owner, struct bytes text);
     /* What other regions are believed to serve changed, or by whom. May be NULL. */
     void (*on_abroad)(void *owner);
 };
@@ -131,6 +135,7 @@ struct mesh_cfg {
     uint64_t rekey_ms;       /* 0: 1 h */
     struct bytes keyring;    /* encoded, borrowed for the call; empty: it comes over a link */
     uint8_t gossip_key[32];  /* until there is a ring */
+    struct bytes remembered; /* as persisted last, borrowed for the call; may be damaged */
     uint64_t incarnation;    /* the last one persisted; 0: none */
 };
 

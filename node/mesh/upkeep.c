@@ -285,6 +285,7 @@ static void run(struct mesh *m)
     dial_all(m);
     close_idle(m);
     publish_review_via(m);
+    remember_look(m);
 }
 
 static void on_timer(struct io_timer *timer)

@@ -1,4 +1,5 @@
-/* Two numbers and a key ring in D/data/node, an LMDB environment of one small table; see boot.h. */
+/* Two numbers and a key ring in D/data/node, an LMDB environment of one small table, and the file
+ * D/data/peers; see boot.h. */
 #include "node/cli/dir/boot.h"
 
 #include "node/cli/clock.h"
@@ -9,6 +10,7 @@
 #define INCARNATION_KEY BYTES("incarnation")
 #define KEYRING_KEY BYTES("keyring")
 #define NUMBER_SIZE 8
+#define PEERS_SIZE_MAX (64 * 1024)
 
 static enum err get_number(struct kv_txn *txn, struct kv_table table, struct bytes key,
                            uint64_t *ret_number)
@@ -90,6 +92,22 @@ enum err boot_save_keyring(struct boot *boot, struct bytes ring)
     return end(txn, kv_put(txn, boot->table, KEYRING_KEY, ring));
 }
 
+enum err boot_save_peers(struct boot *boot, struct bytes text)
+{
+    return files_replace(boot->peers_path, text, 0600);
+}
+
+/* A start does not fail for it. */
+static void read_peers(struct boot *boot)
+{
+    buf_init(&boot->peers, PEERS_SIZE_MAX);
+    boot->peers_error = files_read(boot->peers_path, &boot->peers);
+    if (boot->peers_error != ERR_OK)
+        buf_clear(&boot->peers);
+    if (boot->peers_error == ERR_NOT_FOUND)
+        boot->peers_error = ERR_OK;
+}
+
 static enum cli_exit refuse(enum err e, const char *path)
 {
     if (e == ERR_LOCKED)
@@ -113,6 +131,8 @@ enum cli_exit boot_open(const char *dir, struct boot *ret_boot)
     if (e == ERR_OK)
         e = files_join(data, "node", path);
     if (e == ERR_OK)
+        e = files_join(data, "peers", boot.peers_path);
+    if (e == ERR_OK)
         e = files_make_dir(data, &made);
     files_keep(&made);
     if (e != ERR_OK)
@@ -126,6 +146,7 @@ enum cli_exit boot_open(const char *dir, struct boot *ret_boot)
         kv_close(boot.kv);
         return refuse(e, path);
     }
+    read_peers(&boot);
     *ret_boot = boot;
     return CLI_DONE;
 }
@@ -135,5 +156,6 @@ void boot_close(struct boot *boot)
     if (boot->kv)
         kv_close(boot->kv);
     boot->kv = NULL;
+    buf_fini(&boot->peers);
     crypto_wipe(boot->keyring, sizeof(boot->keyring));
 }

@@ -130,16 +130,34 @@ static enum err write_synced(const char *path, struct bytes content, unsigned mo
     return e;
 }
 
-enum err files_write_new(const char *path, struct bytes content, unsigned mode)
+static enum err write_beside(const char *path, struct bytes content, unsigned mode,
+                             char ret_temporary[FILES_PATH_MAX])
 {
     uint64_t suffix;
-    char temporary[FILES_PATH_MAX];
     crypto_random(&suffix, sizeof(suffix));
     int size =
-        snprintf(temporary, sizeof(temporary), "%s.%016llx.tmp", path, (unsigned long long)suffix);
-    if (size < 0 || (size_t)size >= sizeof(temporary))
+        snprintf(ret_temporary, FILES_PATH_MAX, "%s.%016llx.tmp", path, (unsigned long long)suffix);
+    if (size < 0 || size >= FILES_PATH_MAX)
         return ERR_LIMIT;
-    TRY(write_synced(temporary, content, mode));
+    return write_synced(ret_temporary, content, mode);
+}
+
+enum err files_replace(const char *path, struct bytes content, unsigned mode)
+{
+    char temporary[FILES_PATH_MAX];
+    TRY(write_beside(path, content, mode, temporary));
+    if (rename(temporary, path) != 0) {
+        enum err e = err_from_errno(errno);
+        unlink(temporary);
+        return e;
+    }
+    return sync_dir_of(path);
+}
+
+enum err files_write_new(const char *path, struct bytes content, unsigned mode)
+{
+    char temporary[FILES_PATH_MAX];
+    TRY(write_beside(path, content, mode, temporary));
     enum err e = rename_new(temporary, path);
     if (e != ERR_OK) {
         unlink(temporary);

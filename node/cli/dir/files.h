@@ -19,6 +19,8 @@ MUST_CHECK enum err files_read_secret(const char *path, struct buf *out, bool *r
 /* A new file with exactly this content and mode, on disk when the call returns. EXISTS, and
  * whatever went wrong otherwise; nothing is left of it then. */
 MUST_CHECK enum err files_write_new(const char *path, struct bytes content, unsigned mode);
+/* The same, in the place of what is there: a reader sees the old content or the new one. */
+MUST_CHECK enum err files_replace(const char *path, struct bytes content, unsigned mode);
 bool files_exists(const char *path);
 
 /* What a command made so far, so that it can be taken back when a later step fails. */

@@ -201,6 +201,12 @@ static enum err persist_keyring(void *owner, struct bytes ring)
     return boot_save_keyring(&r->boot, ring);
 }
 
+static enum err persist_remembered(void *owner, struct bytes text)
+{
+    struct run *r = owner;
+    return boot_save_peers(&r->boot, text);
+}
+
 static void on_drained(void *owner)
 {
     struct run *r = owner;
@@ -332,6 +338,8 @@ static enum cli_exit open_node(struct run *r)
                            .persist_incarnation = persist_incarnation,
                            .keyring = bytes_of(r->boot.keyring, r->boot.keyring_size),
                            .persist_keyring = persist_keyring,
+                           .remembered = buf_bytes(&r->boot.peers),
+                           .persist_remembered = persist_remembered,
                            .control_path = r->control_path,
                            .version = GV_VERSION,
                            .allow_insecure_http = flags_has(&r->cli->flags, "--insecure-http"),
@@ -361,6 +369,9 @@ static enum cli_exit serve(struct run *r)
     if (code != CLI_DONE)
         return code;
     init_log(r);
+    if (r->boot.peers_error != ERR_OK)
+        LOG(&r->log, LOG_WARN, "remembered_peers_unreadable", LOG_STR("file", r->boot.peers_path),
+            LOG_ERR(r->boot.peers_error));
     fdlimit_bound(&r->config, &r->log);
     code = open_node(r);
     if (code != CLI_DONE)

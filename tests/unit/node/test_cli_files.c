@@ -83,6 +83,21 @@ static void a_file_that_exists_is_never_replaced(void **state)
     assert_int_equal(entries_in(f->dir), 1);
 }
 
+static void a_file_is_replaced_whole_and_nothing_stays_beside_it(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(files_write_new(f->path, BYTES("long and old"), 0644), ERR_OK);
+    assert_int_equal(files_replace(f->path, BYTES("new"), 0600), ERR_OK);
+    assert_int_equal(files_read(f->path, &f->content), ERR_OK);
+    assert_true(bytes_equal(buf_bytes(&f->content), BYTES("new")));
+    assert_int_equal(mode_of(f->path), 0600);
+    assert_int_equal(entries_in(f->dir), 1);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(mkdir(f->path, 0700), 0);
+    assert_int_not_equal(files_replace(f->path, BYTES("new"), 0600), ERR_OK);
+    assert_int_equal(entries_in(f->dir), 1);
+}
+
 static void a_link_in_the_place_of_a_file_is_not_followed(void **state)
 {
     struct fixture *f = *state;
@@ -218,6 +233,27 @@ static void the_boot_number_rises_with_every_start(void **state)
     }
 }
 
+static void members_addresses_last_until_the_next_start(void **state)
+{
+    struct fixture *f = *state;
+    struct boot boot;
+    assert_int_equal(boot_open(f->dir, &boot), CLI_DONE);
+    assert_int_equal(boot.peers.size, 0);
+    assert_int_equal(boot.peers_error, ERR_OK);
+    assert_int_equal(boot_save_peers(&boot, BYTES("a:1\n")), ERR_OK);
+    assert_int_equal(boot_save_peers(&boot, BYTES("b:2\n")), ERR_OK);
+    boot_close(&boot);
+    assert_int_equal(boot_open(f->dir, &boot), CLI_DONE);
+    assert_true(bytes_equal(buf_bytes(&boot.peers), BYTES("b:2\n")));
+    assert_int_equal(chmod(boot.peers_path, 0600) | unlink(boot.peers_path), 0);
+    assert_int_equal(mkdir(boot.peers_path, 0700), 0);
+    boot_close(&boot);
+    assert_int_equal(boot_open(f->dir, &boot), CLI_DONE); /* lost, and the node starts */
+    assert_int_not_equal(boot.peers_error, ERR_OK);
+    assert_int_equal(boot.peers.size, 0);
+    boot_close(&boot);
+}
+
 static void a_node_runs_only_once(void **state)
 {
     struct fixture *f = *state;
@@ -236,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_file_has_its_content_and_mode_whatever_the_umask),
         TEST(a_file_that_exists_is_never_replaced),
+        TEST(a_file_is_replaced_whole_and_nothing_stays_beside_it),
         TEST(a_link_in_the_place_of_a_file_is_not_followed),
         TEST(reading_is_bounded),
         TEST(a_secret_that_others_can_read_is_not_read),
@@ -245,6 +282,7 @@ int main(void)
         TEST(key_files_round_trip),
         TEST(damaged_key_files_are_refused),
         TEST(the_boot_number_rises_with_every_start),
+        TEST(members_addresses_last_until_the_next_start),
         TEST(a_node_runs_only_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
