@@ -194,6 +194,7 @@ struct gossip {
     struct gossip_refusal refusals[GOSSIP_REFUSALS_MAX];
     size_t refusal_count;
     bool identity_conflict;
+    struct buf twin; /* for the effects; empty: none */
     bool overflow;
 };
 

@@ -94,6 +94,7 @@ static void init(struct gossip *g, const struct gossip_cfg *cfg)
     buf_init(&g->message, GOSSIP_MESSAGE_MAX);
     buf_init(&g->out, GOSSIP_OUT_MAX);
     buf_init(&g->load, GOSSIP_PAYLOAD_MAX);
+    buf_init(&g->twin, GOSSIP_PAYLOAD_MAX);
     gossip_coordinate_init(&g->coordinate);
     g->quiet_until_ms = cfg->now_ms + GOSSIP_QUIET_MS;
     g->probe_due_ms = cfg->now_ms + rng_below(&g->rng, GOSSIP_PROBE_INTERVAL_MS);
@@ -137,6 +138,7 @@ void gossip_destroy(struct gossip *g)
     buf_fini(&g->message);
     buf_fini(&g->out);
     buf_fini(&g->load);
+    buf_fini(&g->twin);
     crypto_wipe(g->cfg.keys, sizeof(g->cfg.keys));
     free(g);
 }
@@ -278,6 +280,7 @@ static void clear(struct gossip *g)
 {
     buf_clear(&g->out);
     buf_clear(&g->message);
+    buf_clear(&g->twin);
     g->send_count = g->change_count = g->news_count = g->refusal_count = 0;
     g->persist = 0;
     g->answers_left = GOSSIP_LINK_ANSWERS_MAX;
@@ -310,6 +313,7 @@ void gossip_step(struct gossip *g, const struct gossip_event *event,
                                            .refusal_count = g->refusal_count,
                                            .wants_load = g->wants_load,
                                            .identity_conflict = g->identity_conflict,
+                                           .twin = buf_bytes(&g->twin),
                                            .overflow = g->overflow};
 }
 

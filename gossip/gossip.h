@@ -151,6 +151,8 @@ struct gossip_effects {
     size_t send_count, change_count, news_count, refusal_count;
     bool wants_load;        /* the moment for LOAD, if it changed: in the next event */
     bool identity_conflict; /* another process speaks under this node's key */
+    struct bytes twin;      /* a NODE payload under this node's key that is not its newest: such a
+                               process's, or its own of before; empty: none */
     bool overflow;          /* more changes or news than fit: look at all members */
 };
 

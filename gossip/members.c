@@ -236,11 +236,15 @@ static void forget(struct gossip *g, struct gossip_row *row)
     row_free(row);
 }
 
+bool gossip_has_expired(const struct gossip *g, const struct gossip_row *row)
+{
+    return g->wall_ms > row->not_after_ms + GOSSIP_SKEW_MS;
+}
+
 static void reap_row(struct gossip *g, struct gossip_row *row)
 {
-    bool is_expired = g->wall_ms > row->not_after_ms + GOSSIP_SKEW_MS;
     uint64_t age_ms = g->now_ms - row->member.since_ms;
-    if (gossip_is_live(row) && is_expired)
+    if (gossip_is_live(row) && gossip_has_expired(g, row))
         gossip_row_move(g, row, GOSSIP_DOWN, ERR_CERT_EXPIRED);
     else if ((!gossip_is_live(row) && age_ms > GOSSIP_FORGET_MS) || gossip_is_stranger(g, row))
         forget(g, row);

@@ -223,6 +223,22 @@ static void note_equivocation(struct gossip *g, const struct gossip_from *from,
 
 /* --- our own key */
 
+/* Another NODE payload than ours under our key, of after our start: what we said before, or what
+ * another process says, which the shell can tell from it. */
+static bool may_name_twin(const struct gossip *g, const struct gossip_signed *said)
+{
+    const struct gossip_record *ours = &g->self->member.records[GOSSIP_NODE];
+    return said->kind == GOSSIP_NODE && said->issued_s * 1000 > g->cfg.wall_ms &&
+           !bytes_equal(said->payload, ours->payload);
+}
+
+static void name_twin(struct gossip *g, struct bytes node)
+{
+    buf_clear(&g->twin);
+    if (buf_append(&g->twin, node) != ERR_OK)
+        buf_clear(&g->twin); /* no memory: it will speak again */
+}
+
 /* Who speaks under our key is our past, when the persisted incarnation was lost, or a copy of our
  * directory that runs elsewhere: either way we go above it. */
 static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
@@ -230,12 +246,18 @@ static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
 {
     const struct gossip_signed *said = &part->record;
     const struct gossip_record *ours = &g->self->member.records[said->kind];
-    if (said->incarnation < g->self->member.incarnation || compare(said, ours) <= 0)
+    bool is_newer = said->incarnation >= g->self->member.incarnation && compare(said, ours) > 0;
+    bool is_name = may_name_twin(g, said);
+    if ((!is_newer && !is_name) || is_too_often(g, g->self))
         return;
     if (!verify(g, &g->self->member.id, g->cfg.key, part)) {
         refuse(g, from, g->self, ERR_BAD_SIGNATURE);
         return;
     }
+    if (is_name)
+        name_twin(g, said->payload);
+    if (!is_newer)
+        return;
     g->identity_conflict |= said->issued_s * 1000 > g->cfg.wall_ms;
     if (said->incarnation == UINT64_MAX || g->now_ms < g->jump_after_ms)
         return;
@@ -271,6 +293,8 @@ static enum err judge_known(struct gossip *g, const struct gossip_row *row,
     const struct gossip_signed *said = &part->record;
     bool is_node = said->kind == GOSSIP_NODE;
     TRY(judge_time(g, said, false));
+    if (!is_node && gossip_has_expired(g, row))
+        return ERR_CERT_EXPIRED;
     if (!verify(g, &row->member.id, row->member.key, part))
         return ERR_BAD_SIGNATURE;
     TRY(g->cfg.ops->check(g->cfg.ctx, said->kind, row->member.name, row->member.region,

@@ -122,6 +122,13 @@ static enum err persist_remembered(void *owner, struct bytes text)
     return n->cfg.persist_remembered ? n->cfg.persist_remembered(n->cfg.owner, text) : ERR_OK;
 }
 
+static void on_identity_taken(void *owner)
+{
+    const struct node *n = owner;
+    if (n->cfg.on_identity_taken)
+        n->cfg.on_identity_taken(n->cfg.owner);
+}
+
 static void on_abroad(void *owner)
 {
     struct node *n = owner;
@@ -135,6 +142,7 @@ static const struct mesh_ops mesh_ops = {
     .persist_incarnation = persist_incarnation,
     .persist_keyring = persist_keyring,
     .persist_remembered = persist_remembered,
+    .on_identity_taken = on_identity_taken,
     .on_abroad = on_abroad,
 };
 

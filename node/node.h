@@ -40,6 +40,8 @@ struct node_cfg {
     bool allow_insecure_http;
     void (*on_ready)(void *owner);   /* it serves */
     void (*on_drained)(void *owner); /* node_drain is done: no request is left */
+    /* Another process runs under this identity, and was first: close this node. May be NULL. */
+    void (*on_identity_taken)(void *owner);
     void *owner;
 };
 

@@ -16,6 +16,7 @@ struct admin_view {
     uint64_t started_ms; /* io_now_ms at start */
     uint64_t epoch;
     uint64_t incarnation; /* of this node; 0: not known */
+    bool has_conflict;    /* another process speaks under its identity */
     uint32_t inflight;
 };
 

@@ -16,6 +16,7 @@ struct row {
     int64_t age_ms;                /* of the facts; -1 not known */
     uint64_t rtt_us;               /* 0 not known */
     const struct facts_load *load; /* NULL: not known */
+    const char *conflict;          /* NULL: none */
 };
 
 static uint64_t since(uint64_t now_ms, uint64_t then_ms)
@@ -81,6 +82,10 @@ static void put_facts(struct json *j, const struct row *r)
     else
         json_put_null(j, "zone");
     json_put_str(j, "state", r->state);
+    if (r->conflict)
+        json_put_str(j, "conflict", r->conflict);
+    else
+        json_put_null(j, "conflict");
     json_put_count_or_null(j, "incarnation", r->incarnation ? (int64_t)r->incarnation : -1);
     json_put_count_or_null(j, "age_ms", r->age_ms);
     json_key(j, "rtt_ms");
@@ -120,7 +125,34 @@ static void put_row(struct json *j, const struct row *r)
     json_close(j, '}');
 }
 
-static void put_self(struct json *j, const struct admin_view *v)
+static bool is_live(const struct peer *p)
+{
+    return p->state == PEER_ALIVE || p->state == PEER_SUSPECT;
+}
+
+/* Of one name are neighbours in the roster, which is in the order of names. The dead do not count:
+ * a machine that was set up anew often has its old name. */
+static const char *conflict_of(const struct roster *roster, size_t i, const char *own_name)
+{
+    const struct peer *p = roster->peers[i];
+    bool is_twice = strcmp(p->name, own_name) == 0;
+    for (size_t k = i; k-- > 0 && strcmp(roster->peers[k]->name, p->name) == 0;)
+        is_twice |= is_live(roster->peers[k]);
+    for (size_t k = i + 1; k < roster->count && strcmp(roster->peers[k]->name, p->name) == 0; k++)
+        is_twice |= is_live(roster->peers[k]);
+    return is_twice && is_live(p) && *p->name ? "name" : NULL;
+}
+
+static const char *own_conflict(const struct admin_view *v, const struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count && !v->has_conflict; i++)
+        if (is_live(roster->peers[i]) &&
+            strcmp(roster->peers[i]->name, v->identity->cert.name) == 0)
+            return "name";
+    return v->has_conflict ? "identity" : NULL;
+}
+
+static void put_self(struct json *j, const struct admin_view *v, const struct roster *roster)
 {
     const struct cert *cert = &v->identity->cert;
     struct row row = {.is_self = true,
@@ -132,11 +164,13 @@ static void put_self(struct json *j, const struct admin_view *v)
                       .incarnation = v->incarnation,
                       .facts = v->self,
                       .age_ms = v->self ? 0 : -1,
-                      .load = v->self ? &v->self->load : NULL};
+                      .load = v->self ? &v->self->load : NULL,
+                      .conflict = own_conflict(v, roster)};
     put_row(j, &row);
 }
 
-static void put_peer(struct json *j, const struct admin_view *v, const struct peer *p)
+static void put_peer(struct json *j, const struct admin_view *v, const struct peer *p,
+                     const char *conflict)
 {
     struct row row = {.name = p->name,
                       .id = &p->id,
@@ -147,7 +181,8 @@ static void put_peer(struct json *j, const struct admin_view *v, const struct pe
                       .facts = p->facts,
                       .age_ms = p->facts ? (int64_t)since(v->now_ms, p->facts_ms) : -1,
                       .rtt_us = p->rtt_us,
-                      .load = p->load_ms ? &p->load : NULL};
+                      .load = p->load_ms ? &p->load : NULL,
+                      .conflict = conflict};
     put_row(j, &row);
 }
 
@@ -160,9 +195,9 @@ enum err admin_nodes_json(const struct admin_view *v, struct buf *out)
     json_open(&j, '{');
     json_key(&j, "nodes");
     json_open(&j, '[');
-    put_self(&j, v);
+    put_self(&j, v, &roster);
     for (size_t i = 0; i < roster.count; i++)
-        put_peer(&j, v, roster.peers[i]);
+        put_peer(&j, v, roster.peers[i], conflict_of(&roster, i, v->identity->cert.name));
     json_close(&j, ']');
     json_close(&j, '}');
     return json_end(&j);

@@ -22,6 +22,7 @@ static struct admin_view view_of(const struct lane *lane)
                                .started_ms = lane->started_ms,
                                .epoch = lane->epoch,
                                .incarnation = mesh_incarnation(lane->mesh),
+                               .has_conflict = mesh_has_conflict(lane->mesh),
                                .inflight = lane->exchange_count};
 }
 

@@ -1,13 +1,15 @@
 /* Happy path: a datagram, a message, the timer or something told -> one step -> persist, send,
  * look. Failure modes: the incarnation cannot be written (nothing of that step is sent), a member
- * without a row (its message is dropped), another process that speaks under our key (said, and the
- * core goes above it), more changes than a step shows (all rows are compared). */
+ * without a row (its message is dropped), another process that speaks under our key (said, the
+ * core goes above it, and the younger of the two gives way), more changes than a step shows (all rows are compared). */
 #include "node/mesh/gossip_driver.h"
 
 #include "node/mesh/core.h"
 
 /* Below GOSSIP_SKEW_MS, beyond which records are refused; above what clocks drift. */
 #define WALL_OFF_MAX_MS (4 * 60 * 1000)
+#define TWIN_LIVES_MS 2000      /* another process that is heard for so long */
+#define CONFLICT_SHOWN_MS 60000 /* in listings, after it was seen last */
 
 static void on_timer(struct io_timer *timer);
 
@@ -93,6 +95,55 @@ static void note_event(struct mesh *m, const struct gossip_change *c)
     events_add_change(&m->events, io_wall_ms(m->cfg.loop), c, names);
 }
 
+/* --- another process of this identity */
+
+/* When it was started, as its NODE record says; 0: that says nothing. */
+static uint64_t boot_of(struct bytes node)
+{
+    struct arena scratch;
+    struct facts_node n;
+    arena_init(&scratch, PEER_FACTS_SIZE_MAX);
+    uint64_t boot_ms = facts_node_decode(node, &scratch, &n) == ERR_OK ? n.boot_ms : 0;
+    arena_fini(&scratch);
+    return boot_ms;
+}
+
+/* The one that was started later gives way. What is heard once could still be of its own past, in a
+ * directory restored from a copy, with a clock that went back; what goes on lives. */
+static void on_twin(struct mesh *m, struct bytes node)
+{
+    struct gossip_driver *d = &m->gossip;
+    uint64_t boot_ms = boot_of(node), now_ms = mesh_now_ms(m);
+    if (boot_ms == 0 || boot_ms >= m->ops->facts(m->owner)->boot_ms)
+        return; /* ourselves, or one that is younger */
+    if (d->twin_ms == 0)
+        d->twin_ms = now_ms;
+    if (now_ms - d->twin_ms < TWIN_LIVES_MS || d->has_given_way || !m->ops->on_identity_taken)
+        return;
+    d->has_given_way = true;
+    LOG(m->cfg.log, LOG_ERROR, "identity_taken", LOG_ID("id", &m->cfg.identity->node));
+    m->ops->on_identity_taken(m->owner);
+}
+
+static void on_conflict(struct mesh *m)
+{
+    struct gossip_driver *d = &m->gossip;
+    uint64_t now_ms = mesh_now_ms(m);
+    if (d->conflict_logged_ms == 0 || now_ms - d->conflict_logged_ms >= EVENTS_CONFLICT_MS) {
+        LOG(m->cfg.log, LOG_WARN, "identity_used_twice", LOG_ID("id", &m->cfg.identity->node));
+        d->conflict_logged_ms = now_ms;
+    }
+    events_add_conflict(&m->events, io_wall_ms(m->cfg.loop), &m->cfg.identity->node,
+                        mesh_own_name(m));
+    d->conflict_ms = now_ms;
+}
+
+bool mesh_has_conflict(const struct mesh *m)
+{
+    uint64_t seen_ms = m->gossip.conflict_ms;
+    return seen_ms && mesh_now_ms(m) - seen_ms < CONFLICT_SHOWN_MS;
+}
+
 static void look(struct mesh *m, const struct gossip_effects *effects)
 {
     for (size_t i = 0; i < effects->change_count; i++) {
@@ -105,12 +156,10 @@ static void look(struct mesh *m, const struct gossip_effects *effects)
         peer_review_all(m);
     for (size_t i = 0; i < effects->refusal_count; i++)
         log_refusal(m, &effects->refusals[i]);
-    if (!effects->identity_conflict)
-        return;
-    LOG(m->cfg.log, mesh_level(m, MESH_LINES_REFUSALS, LOG_WARN), "identity_used_twice",
-        LOG_ID("id", &m->cfg.identity->node));
-    events_add_conflict(&m->events, io_wall_ms(m->cfg.loop), &m->cfg.identity->node,
-                        mesh_own_name(m));
+    if (effects->identity_conflict)
+        on_conflict(m);
+    if (effects->twin.size > 0)
+        on_twin(m, effects->twin);
 }
 
 static void await_deadline(struct mesh *m)

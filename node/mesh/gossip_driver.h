@@ -21,6 +21,10 @@ struct gossip_driver {
     uint64_t persisted;                /* the greatest incarnation that is there */
     int64_t wall_ahead_ms;             /* of the monotonic clock, when the core was made */
     uint8_t dh_secret[CRYPTO_DH_SIZE]; /* of this node's key */
+    uint64_t conflict_ms;              /* when another process spoke under it; 0: never */
+    uint64_t conflict_logged_ms;
+    uint64_t twin_ms; /* since when one that is older than this does; 0: none */
+    bool has_given_way;
 };
 
 /* What the core is told of a peer; bits. */

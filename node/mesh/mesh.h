@@ -114,6 +114,9 @@ struct mesh_ops {
     /* Addresses of members changed, lines "host:port": to be given to mesh_open at the next start,
      * if they can be kept. NULL: nothing is kept. */
     enum err (*persist_remembered)(void *owner, struct bytes text);
+    /* A process of the same identity runs since before this one: this one should end, and not say
+     * goodbye. Called once, from within a step: nothing of the mesh may be called. May be NULL. */
+    void (*on_identity_taken)(void *owner);
     /* What other regions are believed to serve changed, or by whom. May be NULL. */
     void (*on_abroad)(void *owner);
 };
@@ -152,6 +155,8 @@ void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr);
 /* What peers are told to dial: text, "" when this node only dials out. */
 const char *mesh_advertised(const struct mesh *m);
 
+/* Another process spoke under our identity, a minute ago at most. */
+bool mesh_has_conflict(const struct mesh *m);
 /* Our own. */
 uint64_t mesh_incarnation(const struct mesh *m);
 

@@ -215,6 +215,17 @@ static void on_drained(void *owner)
     io_timer_start(r->loop, &r->linger, LINGER_MS, on_linger_over);
 }
 
+/* No goodbye: it would be taken for the other one's. */
+static void on_identity_taken(void *owner)
+{
+    struct run *r = owner;
+    r->code = say_error(CLI_REFUSED,
+                        "already running elsewhere: %s: an older process has this node's identity; "
+                        "stop that one, or join anew in a directory of its own",
+                        r->dir);
+    io_loop_stop(r->loop);
+}
+
 static void on_ready(void *owner)
 {
     struct run *r = owner;
@@ -345,6 +356,7 @@ static enum cli_exit open_node(struct run *r)
                            .allow_insecure_http = flags_has(&r->cli->flags, "--insecure-http"),
                            .on_ready = on_ready,
                            .on_drained = on_drained,
+                           .on_identity_taken = on_identity_taken,
                            .owner = r};
     enum cli_exit code = check_http(r, cfg.allow_insecure_http);
     if (code != CLI_DONE)

@@ -96,7 +96,10 @@ static void add_node(struct table *t, const cJSON *node)
     table_add(t, text_of(node, "tier"));
     table_add(t, text_of(node, "region"));
     table_add(t, text_of(node, "zone"));
-    table_add(t, text_of(node, "state"));
+    const char *conflict = text_of(node, "conflict");
+    snprintf(text, sizeof(text), "%s%s%s%s", text_of(node, "state"), *conflict ? ", " : "",
+             conflict, *conflict ? " twice" : "");
+    table_add(t, text);
     table_add(t, format_number(node, "age_ms", "age", text));
     table_add(t, format_number(node, "rtt_ms", "ms", text));
     table_add(t, format_number(load, "inflight", "", text));

@@ -181,7 +181,8 @@ static void status_has_every_key_of_the_contract(void **state)
 #define SELF_ROW                                                                                   \
     "{\"self\":true,\"name\":\"edge-1\",\"id\":\"01010101010101010101010101010101\",\"tier\":"     \
     "\"edge\","                                                                                    \
-    "\"region\":\"eu\",\"zone\":\"shop\",\"state\":\"alive\",\"incarnation\":1700,\"age_ms\":0,"   \
+    "\"region\":\"eu\",\"zone\":\"shop\",\"state\":\"alive\",\"conflict\":null,\"incarnation\":"   \
+    "1700,\"age_ms\":0,"                                                                           \
     "\"rtt_ms\":null,"                                                                             \
     "\"version\":\"0.1.0\",\"mesh\":\"127.0.0.1:7300\",\"http\":\"127.0.0.1:7380\",\"epoch\":9,"   \
     "\"voter\":true,"                                                                              \
@@ -212,7 +213,8 @@ static void a_peer_without_facts_is_null_where_nothing_is_known(void **state)
     assert_non_null(strstr(
         text(w),
         "{\"self\":false,\"name\":\"alpha\",\"id\":\"00000000000000000000000000000000\","
-        "\"tier\":\"regional\",\"region\":\"eu\",\"zone\":null,\"state\":\"down\","
+        "\"tier\":\"regional\",\"region\":\"eu\",\"zone\":null,\"state\":\"down\",\"conflict\":"
+        "null,"
         "\"incarnation\":null,\"age_ms\":null,\"rtt_ms\":null,\"version\":null,\"mesh\":null,"
         "\"http\":null,\"epoch\":null,\"voter\":null,\"load\":{\"inflight\":null,\"queued\":null,"
         "\"utilization\":null},\"backends\":null}"));
@@ -226,10 +228,33 @@ static void a_peer_is_named_by_its_certificate_and_aged_by_the_clock(void **stat
     assert_non_null(
         strstr(w->text,
                "\"name\":\"zeta\",\"id\":\"00000000000000000000000000000000\",\"tier\":\"cloud\","
-               "\"region\":\"us\",\"zone\":\"\",\"state\":\"alive\",\"incarnation\":1800,"
+               "\"region\":\"us\",\"zone\":\"\",\"state\":\"alive\",\"conflict\":null,"
+               "\"incarnation\":1800,"
                "\"age_ms\":500,\"rtt_ms\":1.234,\"version\":\"0.1.0\",\"mesh\":null,"
                "\"http\":null,\"epoch\":null,\"voter\":null,\"load\":{\"inflight\":3,\"queued\":2,"
                "\"utilization\":0.375}"));
+}
+
+static void a_name_that_two_live_nodes_have_is_shown_at_both(void **state)
+{
+    struct world *w = *state;
+    set_text(w->mesh.peers[0].name, "edge-1");
+    set_text(w->mesh.peers[1].name, "edge-1"); /* it is down: its machine was set up anew */
+    assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
+    const char *found = text(w);
+    for (int i = 0; i < 2; i++) {
+        found = strstr(found, "\"state\":\"alive\",\"conflict\":\"name\"");
+        assert_non_null(found++);
+    }
+    assert_non_null(strstr(w->text, "\"state\":\"down\",\"conflict\":null"));
+}
+
+static void a_process_that_is_there_twice_says_so(void **state)
+{
+    struct world *w = *state;
+    w->view.has_conflict = true;
+    assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
+    assert_non_null(strstr(text(w), "\"state\":\"alive\",\"conflict\":\"identity\""));
 }
 
 static void models_are_listed_with_their_versions_and_nodes(void **state)
@@ -365,6 +390,8 @@ int main(void)
         TEST(nodes_begin_with_this_node_and_go_on_by_name),
         TEST(a_peer_without_facts_is_null_where_nothing_is_known),
         TEST(a_peer_is_named_by_its_certificate_and_aged_by_the_clock),
+        TEST(a_name_that_two_live_nodes_have_is_shown_at_both),
+        TEST(a_process_that_is_there_twice_says_so),
         TEST(models_are_listed_with_their_versions_and_nodes),
         TEST(openai_models_are_listed_once_with_their_owner),
         TEST(models_of_unusable_peers_are_not_offered),
