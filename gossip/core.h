@@ -33,13 +33,14 @@ struct gossip_row {
     uint8_t keys[GOSSIP_KEYS_MAX][32]; /* derived from it; good while keys_made == g->keys_made */
     uint64_t keys_made;
     struct gossip_window window;
-    uint64_t rank;        /* in its region: the lowest are gateways */
-    bool is_abroad;       /* of another region than ours */
-    bool has_spoken;      /* to us, since it is known */
-    uint64_t linked_ms;   /* when it was last heard over a link; 0: never, or that broke */
-    uint64_t told_ms;     /* what we hold against it, and */
-    uint64_t answered_ms; /* what it holds against us: not in every message */
-    uint64_t digest;      /* its share of its bucket's hash */
+    uint64_t rank;                 /* in its region: the lowest are gateways */
+    bool is_abroad;                /* of another region than ours */
+    bool has_spoken;               /* to us, since it is known */
+    uint64_t linked_ms;            /* when it was last heard over a link; 0: never, or that broke */
+    uint64_t doubted_ms;           /* when it was last probed because others hold it for down */
+    uint64_t told_ms, answered_ms; /* what is held against it, and us: not in every message */
+    uint64_t digest;               /* its share of its bucket's hash */
+    uint64_t given, given_since_ms, narrow_until_ms; /* long datagrams to it (repair.c) */
     /* accusations against `incarnation` */
     struct gossip_accusation accusations[GOSSIP_ACCUSERS];
     size_t accusation_count;
@@ -133,8 +134,7 @@ struct gossip {
     struct gossip_row *guests[GOSSIP_GUESTS_MAX]; /* who only dial, and hear all through us */
     size_t guest_count, home_gateways;
     struct gossip_row **order; /* the live but us, shuffled: whom to probe */
-    size_t order_count;
-    size_t order_next;
+    size_t order_count, order_next;
     bool ring_stale;
     struct gossip_row *abroad[GOSSIP_ABROAD_MAX]; /* gateways of other regions */
     size_t abroad_count, abroad_next;
@@ -193,9 +193,8 @@ struct gossip {
     size_t news_count;
     struct gossip_refusal refusals[GOSSIP_REFUSALS_MAX];
     size_t refusal_count;
-    bool identity_conflict;
-    struct buf twin; /* for the effects; empty: none */
-    bool overflow;
+    struct buf twin;
+    bool identity_conflict, overflow;
 };
 
 #endif

@@ -151,8 +151,7 @@ struct gossip_effects {
     size_t send_count, change_count, news_count, refusal_count;
     bool wants_load;        /* the moment for LOAD, if it changed: in the next event */
     bool identity_conflict; /* another process speaks under this node's key */
-    struct bytes twin;      /* a NODE payload under this node's key that is not its newest: such a
-                               process's, or its own of before; empty: none */
+    struct bytes twin;      /* its NODE payload, or an earlier one of ours; empty: none was heard */
     bool overflow;          /* more changes or news than fit: look at all members */
 };
 
@@ -191,7 +190,6 @@ void gossip_destroy(struct gossip *g);
 void gossip_step(struct gossip *g, const struct gossip_event *event,
                  struct gossip_effects *ret_effects);
 uint64_t gossip_deadline_ms(const struct gossip *g);
-
 size_t gossip_member_count(const struct gossip *g); /* this node is one of them */
 const struct gossip_member *gossip_member(const struct gossip *g, size_t index);      /* by id */
 const struct gossip_member *gossip_find(const struct gossip *g, const struct id *id); /* or NULL */

@@ -52,8 +52,7 @@ void gossip_row_move(struct gossip *g, struct gossip_row *row, enum gossip_state
                      enum err reason);
 /* The row's versions or state changed: keeps its bucket's hash true. */
 void gossip_row_digest(struct gossip *g, struct gossip_row *row);
-/* Its certificate ended: it is down, and what it says from then on is refused. */
-bool gossip_has_expired(const struct gossip *g, const struct gossip_row *row);
+bool gossip_has_expired(const struct gossip *g, const struct gossip_row *row); /* its certificate */
 /* Forgets who was down or gone for long, and makes down whose certificate ended. */
 void gossip_members_reap(struct gossip *g);
 void gossip_members_free(struct gossip *g);

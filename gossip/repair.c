@@ -10,8 +10,26 @@
 #define ABROAD_AT_A_TIME 4
 #define COARSER_MAX 2      /* views of one region differ that much when one is new */
 #define DATAGRAM_BUCKETS 2 /* that one datagram is answered for */
-#define WANTED_MS 400      /* as long is nobody else asked for the same */
+#define GIVEN_MS 8000
+#define NARROW_MAX 500 /* bytes that pass wherever IPv4 does, headers beside them */
+#define NARROW_MS 60000
+#define DOUBT_MS 1000 /* the ack shows another difference, whose answer the next doubt */
+#define WANTED_MS 400 /* as long is nobody else asked for the same */
 #define WANTS_PER_MESSAGE 48
+
+/* Paths of less than 1,400 bytes exist, and tell nobody. Half of what is long for one that seems to
+ * be so goes over a link: not all, since a link leads where the member's record says, and a
+ * datagram is answered to where it came from. */
+static void answer(struct gossip *g, const struct gossip_from *to)
+{
+    bool is_long = to->row && !to->over_link && g->message.size > NARROW_MAX;
+    if (!is_long || g->now_ms >= to->row->narrow_until_ms || rng_below(&g->rng, 2)) {
+        gossip_answer(g, to);
+        return;
+    }
+    struct gossip_from by_link = {.row = to->row, .id = to->id, .over_link = true};
+    gossip_answer(g, &by_link);
+}
 
 static uint32_t exponent_of(const struct gossip *g)
 {
@@ -55,7 +73,7 @@ void gossip_repair_sync(struct gossip *g, const struct gossip_from *to)
         CHECK(gossip_wire_put_bucket(b, i, hash_of(g, exponent, i)) == ERR_OK);
     gossip_ring_refresh(g);
     gossip_scope_put_versions(g, GOSSIP_ENTRIES_MAX, LINK_ROOM - b->size);
-    gossip_answer(g, to);
+    answer(g, to);
 }
 
 /* --- versions */
@@ -78,6 +96,23 @@ static size_t room_for(const struct gossip *g, const struct gossip_from *to)
 {
     size_t room = to->over_link ? LINK_ROOM : GOSSIP_SEAL_PLAIN_MAX;
     return g->message.size < room ? room - g->message.size : 0;
+}
+
+/* What one member needs twice within a moment did not arrive: by loss, or because it is too long
+ * for the way. `what` tells things apart, not for certain: a link is no harm. */
+static void note_long(struct gossip *g, const struct gossip_from *to, uint64_t what, size_t size)
+{
+    struct gossip_row *peer = to->row;
+    if (!peer || to->over_link || size <= NARROW_MAX)
+        return;
+    if (g->now_ms - peer->given_since_ms > GIVEN_MS) {
+        peer->given_since_ms = g->now_ms;
+        peer->given = 0;
+    }
+    uint64_t bit = UINT64_C(1) << what % 64;
+    if (peer->given & bit)
+        peer->narrow_until_ms = g->now_ms + NARROW_MS;
+    peer->given |= bit;
 }
 
 /* Rows [at, end) of the table, as many as a message takes at a time. */
@@ -109,9 +144,10 @@ static void put_bucket(struct gossip *g, const struct gossip_from *to, uint32_t 
     }
     while (at < end) {
         if (room_for(g, to) < GOSSIP_LIST_HEAD_MAX + GOSSIP_ENTRY_SIZE_MAX)
-            gossip_answer(g, to);
+            answer(g, to);
         at = put_versions(g, at, end, to);
     }
+    note_long(g, to, index, g->message.size);
 }
 
 void gossip_repair_on_digest(struct gossip *g, struct gossip_from *from, struct bytes *message,
@@ -136,7 +172,7 @@ void gossip_repair_on_digest(struct gossip *g, struct gossip_from *from, struct 
         left--;
     }
     if (g->message.size > 0)
-        gossip_answer(g, from);
+        answer(g, from);
 }
 
 /* --- wants */
@@ -186,14 +222,17 @@ static void give(struct gossip *g, const struct gossip_from *to, struct gossip_r
                  uint32_t kinds)
 {
     for (int kind = 0; kind < GOSSIP_KINDS && gossip_may_know(g, to->row, row); kind++) {
-        if (!(kinds & 1u << kind) || gossip_records_put(g, row, kind, 0, room_for(g, to)))
+        if (!(kinds & 1u << kind))
             continue;
-        gossip_answer(g, to);
+        note_long(g, to, row->member.id.bytes[1] + (unsigned)kind, gossip_records_size(row, kind));
+        if (gossip_records_put(g, row, kind, 0, room_for(g, to)))
+            continue;
+        answer(g, to);
         struct gossip_from by_link = {.row = to->row, .id = to->id, .over_link = true};
         bool fits = gossip_records_size(row, kind) <= room_for(g, to);
         const struct gossip_from *way = fits ? to : &by_link;
         if (gossip_records_put(g, row, kind, 0, room_for(g, way)) && !fits)
-            gossip_answer(g, way);
+            answer(g, way);
     }
 }
 
@@ -235,14 +274,14 @@ static void ask(struct gossip *g, const struct gossip_from *from, struct wants *
 {
     if (w->count > 0 &&
         room_for(g, from) < GOSSIP_LIST_HEAD_MAX + w->count * GOSSIP_WANTED_SIZE_MAX)
-        gossip_answer(g, from);
+        answer(g, from);
     if (w->count > 0)
         CHECK(gossip_wire_put_want(&g->message, (uint32_t)w->count) == ERR_OK);
     for (size_t i = 0; i < w->count; i++)
         CHECK(gossip_wire_put_wanted(&g->message, w->items[i].ref, w->items[i].kinds) == ERR_OK);
     w->count = 0;
     if (g->message.size > 0)
-        gossip_answer(g, from);
+        answer(g, from);
 }
 
 void gossip_repair_on_versions(struct gossip *g, const struct gossip_from *from,
@@ -262,8 +301,10 @@ void gossip_repair_on_versions(struct gossip *g, const struct gossip_from *from,
             ask(g, from, &wants);
     }
     ask(g, from, &wants);
-    if (doubtful)
-        gossip_probe_now(g, doubtful);
+    if (!doubtful || g->now_ms - doubtful->doubted_ms < DOUBT_MS)
+        return;
+    doubtful->doubted_ms = g->now_ms;
+    gossip_probe_now(g, doubtful);
 }
 
 void gossip_repair_on_want(struct gossip *g, const struct gossip_from *from, struct bytes *message,
@@ -278,5 +319,5 @@ void gossip_repair_on_want(struct gossip *g, const struct gossip_from *from, str
             give(g, from, row, entry.kinds);
     }
     if (g->message.size > 0)
-        gossip_answer(g, from);
+        answer(g, from);
 }

@@ -87,6 +87,8 @@ static void add(struct gossip *g, struct gossip_row *row, const struct id *accus
     gossip_rumour_add(g, row, GOSSIP_KINDS + (unsigned)row->accusation_count);
     row->accusation_count++;
     begin(g, row);
+    if (g->now_ms - row->suspect_ms > GOSSIP_SUSPECT_MAX_MS)
+        row->suspect_ms = g->now_ms; /* the old ones came to nothing: it has its time again */
     gossip_sooner(&g->suspicion_due_ms, row->suspect_ms + GOSSIP_SUSPECT_MIN_MS);
 }
 
@@ -231,10 +233,11 @@ static size_t accusers_needed(const struct gossip *g, const struct gossip_row *r
     return others < enough ? others : enough;
 }
 
-/* We reach it, and too few say that they do not. */
+/* We reach it, or are not among those who try, and too few say that they do not. */
 static void absolve(struct gossip *g, struct gossip_row *row)
 {
-    if (row->member.heard_ms <= row->suspect_ms || row->is_accused_by_us)
+    bool is_silent = gossip_may_probe(g, row) && row->member.heard_ms <= row->suspect_ms;
+    if (is_silent || row->is_accused_by_us)
         return;
     gossip_rumours_drop_accusations(g, row);
     row->accusation_count = 0;

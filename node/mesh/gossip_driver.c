@@ -1,7 +1,8 @@
 /* Happy path: a datagram, a message, the timer or something told -> one step -> persist, send,
  * look. Failure modes: the incarnation cannot be written (nothing of that step is sent), a member
  * without a row (its message is dropped), another process that speaks under our key (said, the
- * core goes above it, and the younger of the two gives way), more changes than a step shows (all rows are compared). */
+ * core goes above it, and the younger of the two gives way), more changes than a step shows (all
+ * rows are compared). */
 #include "node/mesh/gossip_driver.h"
 
 #include "node/mesh/core.h"

@@ -10,6 +10,10 @@
 #define WELL_US (12 * SWARM_SECOND)
 #define SUSPICION_WELL_US (3 * SWARM_SECOND)
 
+/* Whoever had a twin has the dead one's address at others until they heard better; loss delays it,
+ * as it does the news of a death. */
+#define TWIN_LOSS_US 40e6
+
 #define RAISES_AT_ONCE 10
 #define RAISES_PER_SECOND 3
 #define SENDS_PER_SECOND_MAX 2000 /* and for each node of the world, whom all may meet at once: */
@@ -60,9 +64,10 @@ static bool is_false_alarm(const struct swarm_node *n, size_t identity,
 {
     const struct swarm *s = n->swarm;
     const struct swarm_node *m = &s->nodes[identity];
+    uint64_t twin_us = us + (uint64_t)(s->loss * TWIN_LOSS_US);
     bool is_exempt = c->reason == ERR_CERT_EXPIRED || m->is_liar || m->is_silent ||
-                     s->identities[identity].twin_until_us + us > s->now_us ||
-                     s->identities[n->identity].twin_until_us + us > s->now_us;
+                     s->identities[identity].twin_until_us + twin_us > s->now_us ||
+                     s->identities[n->identity].twin_until_us + twin_us > s->now_us;
     return m->gossip && !is_exempt && c->incarnation >= m->first_incarnation &&
            both_are_well(n, m, us);
 }
@@ -232,11 +237,13 @@ static void check_news(struct swarm_node *n, const struct gossip_news *news)
 /* Among honest members nobody ever says what has to be refused for its form or signature. */
 static void check_refusal(struct swarm_node *n, const struct gossip_refusal *r)
 {
+    bool is_other_key =
+        r->reason == ERR_BAD_SIGNATURE && (n->swarm->key_number > 0 || n->swarm->has_reused);
     bool is_bad = r->reason == ERR_INVALID || r->reason == ERR_BAD_SIGNATURE ||
                   r->reason == ERR_CERT_SCOPE || r->reason == ERR_PROTOCOL;
     n->swarm->stats.refusals++;
     TRACE(&n->swarm->trace, name_of(n), "refusal", LOG_ID("from", &r->from), LOG_ERR(r->reason));
-    if (is_bad && n->swarm->liar == SIZE_MAX)
+    if (is_bad && !is_other_key && n->swarm->liar == SIZE_MAX)
         swarm_fail(n->swarm, "the_honest_are_believed", "%s refuses: %s", name_of(n),
                    err_word(r->reason));
 }

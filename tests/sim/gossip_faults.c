@@ -3,6 +3,8 @@
 #include "tests/sim/gossip_world.h"
 
 #define HOUR_MS INT64_C(3600000)
+#define EXPIRES_IN_US (3 * SWARM_SECOND)
+#define ROTATION_US (30 * SWARM_SECOND) /* from one to the next: both keys are known that long */
 
 static void trace(struct swarm *s, const char *event, enum swarm_fault_type type, size_t node)
 {
@@ -83,9 +85,65 @@ static void begin_twin(struct swarm *s, size_t node)
     struct swarm_node *twin = &s->nodes[s->identity_count];
     twin->identity = node;
     twin->persisted = s->nodes[node].persisted;
+    twin->key_number = s->nodes[node].key_number;
     s->identities[node].may_conflict = true;
     s->identities[node].twin_until_us = SWARM_NEVER / 2;
     swarm_node_start(twin);
+}
+
+/* --- identities, keys and addresses */
+
+/* It says so itself, as a node that runs with a certificate that is about to end. */
+static void expire(struct swarm *s, size_t node)
+{
+    struct swarm_identity *i = &s->identities[node];
+    i->expired_us = s->now_us + EXPIRES_IN_US;
+    i->not_after_ms = SWARM_WALL_MS + i->expired_us / 1000 - SWARM_SKEW_MS;
+    swarm_node_publish(&s->nodes[node], GOSSIP_NODE);
+}
+
+/* Its operator brings it another one, and starts it with that. */
+static void renew(struct swarm *s, size_t node)
+{
+    struct swarm_node *n = &s->nodes[node];
+    s->identities[node].not_after_ms = UINT64_MAX / 4;
+    s->identities[node].expired_us = 0;
+    if (!n->gossip || n->is_silent)
+        return;
+    swarm_node_kill(n, false);
+    start_later(s, node, SWARM_SECOND);
+}
+
+static void rekey(struct swarm *s, struct swarm_node *n)
+{
+    if (s->rotated_us && s->now_us - s->rotated_us < ROTATION_US)
+        return;
+    s->rotated_us = s->now_us;
+    s->key_number++;
+    swarm_node_take_key(n);
+}
+
+/* What is on its way to the dead reaches somebody else. */
+static void reuse(struct swarm *s, size_t node, uint64_t for_us)
+{
+    struct swarm_node *dead = &s->nodes[node], *other;
+    size_t chosen = choose(s);
+    if (chosen == SIZE_MAX || chosen == node || dead->only_dials || s->nodes[chosen].only_dials)
+        return;
+    other = &s->nodes[chosen];
+    size_t place = dead->place;
+    unsigned generation = dead->address_generation;
+    swarm_node_kill(dead, false);
+    dead->place = other->place;
+    dead->address_generation = other->address_generation;
+    other->place = place;
+    other->address_generation = generation;
+    s->tenants[dead->place] = dead->index;
+    s->tenants[other->place] = other->index;
+    s->has_reused = true;
+    s->disturbed_us = s->now_us;
+    swarm_node_publish(other, GOSSIP_NODE);
+    start_later(s, node, for_us);
 }
 
 /* --- troubles */
@@ -139,6 +197,11 @@ static void apply(struct swarm *s, const struct swarm_trouble *t, int more)
             begin_twin(s, t->node);
         else
             end_twin(s);
+    } else if (t->type == SWARM_FAULT_EXPIRE) {
+        if (more > 0)
+            expire(s, t->node);
+        else
+            renew(s, t->node);
     } else if (t->type == SWARM_FAULT_CLOCK) {
         s->nodes[t->node].wall_ms += more * (t->seed % 2 ? HOUR_MS : -HOUR_MS);
     } else {
@@ -210,6 +273,8 @@ void swarm_fault(struct swarm *s, enum swarm_fault_type type, uint64_t for_us)
         if (!n->only_dials)
             swarm_node_move(n);
         break;
+    case SWARM_FAULT_REKEY: rekey(s, n); break;
+    case SWARM_FAULT_REUSE: reuse(s, node, for_us); break;
     case SWARM_FAULT_LEAVE: leave(s, node, for_us); break;
     default: trouble(s, type, node, for_us); break;
     }

@@ -145,6 +145,11 @@ guard("confirmations", "a suspicion makes others probe the suspect",
       ["test_gossip", "kill", "loss"],
       ("gossip/suspicion.c", "    if (row->is_accused_by_us || is_ours_to_confirm(g, row))\n",
        "    if (false && is_ours_to_confirm(g, row))\n"))
+guard("time_again", "an accusation that joins stale ones gives the suspect its time again",
+      ["mixed", "liar --nodes 30 --regions 3", "loss"],
+      ("gossip/suspicion.c", "        row->suspect_ms = g->now_ms; /* the old",
+       "        (void)0; /* the old"),
+      redundant="stale ones are dropped where nobody probes, and refuted where somebody does")
 guard("absolution", "whom too few accuse is alive again", ["mixed", "flap"],
       ("gossip/suspicion.c", "        absolve(g, row);\n", "        (void)absolve;\n"),
       redundant="whoever confirms tells the suspect, who refutes")
@@ -243,6 +248,20 @@ guard("damped_tellings", "two who do not believe each other do not keep each oth
       ["mixed", "liar"],
       ("gossip/receive.c", "#define TELL_MS 500", "#define TELL_MS 0"),
       ("gossip/suspicion.c", "#define ANSWER_MS 100", "#define ANSWER_MS 0"))
+guard("doubts_are_rare",
+      "whom others hold for down, and we for alive, is not probed as fast as answers come",
+      ["mixed", "keys"],
+      ("gossip/repair.c", "g->now_ms - doubtful->doubted_ms < DOUBT_MS", "false"))
+guard("expired_are_silent", "what a member says whose certificate has ended is refused",
+      ["keys", "mixed", "test_gossip_guards"],
+      ("gossip/records.c", "    if (!is_node && gossip_has_expired(g, row))\n"
+       "        return ERR_CERT_EXPIRED;\n", ""))
+guard("expired_are_down", "... and it is down", ["keys", "mixed"],
+      ("gossip/members.c", "gossip_is_live(row) && gossip_has_expired(g, row)", "false"))
+guard("two_keys", "the gossip key before the newest still opens", ["keys", "mixed"],
+      ("gossip/receive.c", "i < g->cfg.key_count && result", "i < 1 && result"))
+guard("narrow_ways", "what is too long for the way of datagrams goes over a link", ["narrow"],
+      ("gossip/repair.c", "    if (!is_long || g->now_ms", "    if (true || g->now_ms"))
 guard("wanted_once", "what two were asked for is not asked of a third", ["test_gossip_guards"],
       ("gossip/repair.c", "uint32_t left = is_second ? kinds : kinds & ~w->kinds;",
        "uint32_t left = is_second ? kinds : kinds;"))

@@ -7,7 +7,7 @@
 
 struct payload_head { /* stays within one process, hence a struct as its own form */
     uint32_t kind, identity, count, region;
-    uint64_t made_us;
+    uint64_t made_us, not_after_ms;
     struct gossip_addr addr;
     uint8_t only_dials, via_count;
     uint32_t via[GOSSIP_VIA_MAX];
@@ -43,6 +43,7 @@ void swarm_identity_init(struct swarm *s, size_t number)
     memcpy(i->key, &n, sizeof n);
     i->id = id_of_public_key(i->key);
     i->region = number % s->region_count;
+    i->not_after_ms = UINT64_MAX / 4;
     snprintf(i->name, sizeof i->name, "n%zu", number);
     CHECK(map_put(&s->by_id, bytes_of(i->id.bytes, ID_SIZE), i) == ERR_OK);
 }
@@ -53,21 +54,22 @@ size_t swarm_identity_of(const struct swarm *s, const struct id *id)
     return i ? (size_t)(i - s->identities) : SIZE_MAX;
 }
 
-/* --- addresses: 10.x.y.z is the node's number, the port how often it has moved */
+/* --- addresses: 10.x.y.z is the place's number, the port how often its tenant has moved */
 
 struct gossip_addr swarm_addr(const struct swarm_node *n)
 {
     return (struct gossip_addr){
-        .ip = {10, (uint8_t)(n->index >> 16), (uint8_t)(n->index >> 8), (uint8_t)n->index},
+        .ip = {10, (uint8_t)(n->place >> 16), (uint8_t)(n->place >> 8), (uint8_t)n->place},
         .size = 4,
         .port = (uint16_t)(7300 + n->address_generation)};
 }
 
 size_t swarm_addr_node(const struct swarm *s, const struct gossip_addr *addr)
 {
-    size_t index = (size_t)addr->ip[1] << 16 | (size_t)addr->ip[2] << 8 | addr->ip[3];
-    if (addr->size != 4 || addr->ip[0] != 10 || index >= s->node_count)
+    size_t place = (size_t)addr->ip[1] << 16 | (size_t)addr->ip[2] << 8 | addr->ip[3];
+    if (addr->size != 4 || addr->ip[0] != 10 || place >= s->node_count)
         return SIZE_MAX;
+    size_t index = s->tenants[place];
     return addr->port == 7300 + s->nodes[index].address_generation ? index : SIZE_MAX;
 }
 
@@ -100,6 +102,7 @@ struct bytes swarm_payload(struct swarm_node *n, enum gossip_kind kind,
     h.count = ++i->published[kind];
     h.region = (uint32_t)i->region + n->lies;
     h.made_us = s->now_us;
+    h.not_after_ms = i->not_after_ms;
     h.only_dials = n->only_dials;
     h.via_count = (uint8_t)n->via_count;
     for (size_t v = 0; v < n->via_count; v++)
@@ -147,6 +150,22 @@ struct gossip_addr swarm_payload_addr(struct bytes payload)
     return h.addr;
 }
 
+uint64_t swarm_payload_not_after_ms(struct bytes payload)
+{
+    struct payload_head h = {0};
+    if (payload.size >= sizeof h)
+        memcpy(&h, payload.data, sizeof h);
+    return h.not_after_ms;
+}
+
+void swarm_gossip_keys(const struct swarm_node *n, bool seals_with_older,
+                       uint8_t ret_keys[GOSSIP_KEYS_MAX][32])
+{
+    unsigned older = n->key_number > 0 ? n->key_number - 1 : 0;
+    ret_keys[0][0] = (uint8_t)(42 + (seals_with_older ? older : n->key_number));
+    ret_keys[1][0] = (uint8_t)(42 + (seals_with_older ? n->key_number : older));
+}
+
 /* --- what the core asks for */
 
 static void fill_owner(const struct swarm *s, const struct payload_head *h,
@@ -154,7 +173,7 @@ static void fill_owner(const struct swarm *s, const struct payload_head *h,
 {
     const struct swarm_identity *i = &s->identities[h->identity];
     *ret_owner = (struct gossip_owner){
-        .not_after_ms = UINT64_MAX / 4, .only_dials = h->only_dials, .via_count = h->via_count};
+        .not_after_ms = h->not_after_ms, .only_dials = h->only_dials, .via_count = h->via_count};
     memcpy(ret_owner->key, i->key, sizeof i->key);
     memcpy(ret_owner->name, i->name, sizeof i->name);
     snprintf(ret_owner->region, sizeof ret_owner->region, "r%u", (unsigned)h->region);
@@ -168,13 +187,14 @@ static enum err check(void *ctx, enum gossip_kind kind, const char *name, const 
     const struct swarm *s = ((struct swarm_node *)ctx)->swarm;
     struct payload_head h;
     (void)region;
-    (void)wall_ms;
     if (kind == GOSSIP_LEAVE || (kind == GOSSIP_LOAD && payload.size == 0))
         return payload.size == 0 ? ERR_OK : ERR_INVALID;
     if (!read_head(s, kind, payload, &h))
         return ERR_INVALID;
     if (h.region != s->identities[h.identity].region) /* as certified */
         return ERR_CERT_SCOPE;
+    if (kind == GOSSIP_NODE && wall_ms > h.not_after_ms + SWARM_SKEW_MS)
+        return ERR_CERT_EXPIRED;
     if (kind == GOSSIP_NODE)
         fill_owner(s, &h, ret_owner);
     else if (strcmp(name, s->identities[h.identity].name) != 0)

@@ -37,15 +37,16 @@ void swarm_node_start(struct swarm_node *n)
                              .now_ms = swarm_node_clock_ms(n),
                              .wall_ms = swarm_node_wall_ms(n),
                              .members_max = s->identity_count + 8,
-                             .keys = {{42}},
-                             .key_count = 1,
+                             .key_count = GOSSIP_KEYS_MAX,
                              .ops = n->is_liar ? &swarm_liar_ops : &swarm_honest_ops,
                              .ctx = n};
     memcpy(cfg.key, i->key, sizeof cfg.key);
+    swarm_gossip_keys(n, n->seals_with_older, cfg.keys);
     CHECK(gossip_create(&cfg, &n->gossip) == ERR_OK);
     n->host_is_up = true;
     n->is_silent = false;
     n->life++;
+    n->start_wall_ms = n->wall_ms;
     n->death = 0;
     n->own_incarnation = 0;
     n->raises = 0;

@@ -70,7 +70,7 @@ void swarm_datagram(struct swarm_node *from, const struct gossip_addr *addr, str
         return;
     if (from->only_dials)
         s->holes[pair(s, from->index, to)] = s->now_us;
-    if (rng_chance(&s->rng, s->loss))
+    if (rng_chance(&s->rng, s->loss) || (s->mtu && data.size + HEADERS_SIZE > s->mtu))
         return;
     put(from, to, addr, data);
     if (rng_chance(&s->rng, s->duplicate))

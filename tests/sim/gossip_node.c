@@ -9,6 +9,7 @@
 #define REMEMBER_AFTER 3      /* dials of contacts in vain: they may all be dead */
 #define RECEIVE_QUEUE_MAX 200 /* datagrams that wait for a paused process, as kernels have it */
 #define SPINS_MAX 20
+#define KEY_SETTLES_US (10 * SWARM_SECOND)
 
 uint64_t swarm_node_clock_ms(const struct swarm_node *n)
 {
@@ -50,8 +51,8 @@ static void send(struct swarm_node *n, const struct gossip_send *send)
     if (m && m->records[GOSSIP_NODE].payload.data)
         addr = swarm_payload_addr(m->records[GOSSIP_NODE].payload);
     size_t to = addr.size ? swarm_addr_node(s, &addr) : peer;
-    if (to == SIZE_MAX)
-        s->stats.unreachable++; /* an old address: its link comes to nothing */
+    if (to == SIZE_MAX || s->nodes[to].identity != peer)
+        s->stats.unreachable++; /* an old address, or another's now: its link comes to nothing */
     else
         swarm_link_send(n, to, send->data);
 }
@@ -218,12 +219,51 @@ static void keep_links(struct swarm_node *n)
     swarm_node_publish(n, GOSSIP_NODE);
 }
 
+static void take_keys(struct swarm_node *n, bool seals_with_older)
+{
+    uint8_t keys[GOSSIP_KEYS_MAX][32] = {{0}};
+    swarm_gossip_keys(n, seals_with_older, keys);
+    struct gossip_event e = {.type = GOSSIP_REKEY, .data = bytes_of(keys[0], sizeof keys)};
+    n->seals_with_older = seals_with_older;
+    swarm_node_step(n, &e);
+}
+
+static bool somebody_has_newer_key(const struct swarm_node *n)
+{
+    const struct swarm *s = n->swarm;
+    for (size_t i = 0; i < s->identity_count; i++)
+        if (s->nodes[i].key_number > n->key_number && swarm_node_runs(&s->nodes[i]) &&
+            !swarm_is_cut(s, i, n->index) && !swarm_is_cut(s, n->index, i))
+            return true;
+    return false;
+}
+
+/* As node/mesh/keys.c does: a new key comes over links, is opened with at once, and sealed with
+ * when everybody else who could be reached has had it for a while. */
+static void keep_keys(struct swarm_node *n)
+{
+    if (n->key_number < n->swarm->key_number && somebody_has_newer_key(n))
+        swarm_node_take_key(n);
+    else if (n->seals_with_older && n->swarm->now_us - n->key_us > KEY_SETTLES_US)
+        take_keys(n, false);
+}
+
+void swarm_node_take_key(struct swarm_node *n)
+{
+    n->key_number = n->swarm->key_number;
+    n->key_us = n->swarm->now_us;
+    take_keys(n, true);
+}
+
 static void shell_second(struct swarm_node *n)
 {
     struct swarm *s = n->swarm;
     post(n, s->now_us + SWARM_SECOND, SWARM_SHELL);
     n->seconds++;
     if (n->is_silent)
+        return;
+    keep_keys(n);
+    if (!n->gossip)
         return;
     dial_contact(n);
     if (n->only_dials && (n->seconds < 5 || n->seconds % 5 == 0))

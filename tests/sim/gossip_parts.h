@@ -30,8 +30,12 @@ bool swarm_payload_is_true(const struct swarm *s, size_t identity, enum gossip_k
                            struct bytes payload, uint64_t *ret_made_us);
 /* size 0: it only dials out, or that is no NODE payload. */
 struct gossip_addr swarm_payload_addr(struct bytes payload);
+uint64_t swarm_payload_not_after_ms(struct bytes payload); /* of a NODE record */
 struct gossip_addr swarm_addr(const struct swarm_node *n);
 size_t swarm_addr_node(const struct swarm *s, const struct gossip_addr *addr); /* SIZE_MAX */
+/* What it opens datagrams with, the one that it seals with first. */
+void swarm_gossip_keys(const struct swarm_node *n, bool seals_with_older,
+                       uint8_t ret_keys[GOSSIP_KEYS_MAX][32]);
 
 /* --- gossip_node.c */
 void swarm_node_obey(struct swarm_node *n, struct swarm_event *e); /* an event for its process */
@@ -40,6 +44,7 @@ void swarm_node_begin(struct swarm_node *n); /* what a shell does first */
 uint64_t swarm_node_clock_ms(const struct swarm_node *n);
 uint64_t swarm_node_wall_ms(const struct swarm_node *n);
 void swarm_node_publish(struct swarm_node *n, enum gossip_kind kind);
+void swarm_node_take_key(struct swarm_node *n); /* the newest gossip key */
 static inline bool swarm_node_runs(const struct swarm_node *n)
 {
     return n->gossip && !n->is_paused;
@@ -124,6 +129,9 @@ enum swarm_fault_type {
     SWARM_FAULT_MOVE,
     SWARM_FAULT_LEAVE,
     SWARM_FAULT_TWIN,
+    SWARM_FAULT_EXPIRE, /* its certificate ends, and it gets another */
+    SWARM_FAULT_REKEY,  /* the gossip key is rotated, from the victim on */
+    SWARM_FAULT_REUSE,  /* another node takes a dead one's address, which comes back at another */
     SWARM_FAULTS,
 };
 /* The fault begins now and heals after about for_us. */

@@ -13,7 +13,7 @@
 #define START_LIMIT_US (60 * SWARM_SECOND)
 #define HEAL_LIMIT_US (120 * SWARM_SECOND)
 #define DAMP_US (20 * SWARM_SECOND) /* after all see the same, before the first fault */
-#define LOSSY ((CUTS & ~BIT(CUT_REGION)) | BIT(UDP) | BIT(MOVE) | BIT(TWIN)) /* at home */
+#define LOSSY ((CUTS & ~BIT(CUT_REGION)) | BIT(UDP) | BIT(MOVE) | BIT(REUSE) | BIT(TWIN)) /* home */
 
 struct scenario {
     const char *name;
@@ -23,7 +23,8 @@ struct scenario {
     uint32_t faults;         /* bits of enum swarm_fault_type */
     uint64_t every_ms;       /* between faults, about */
     uint64_t min_ms, max_ms; /* of their lengths */
-    bool all_at_once, rolls, has_liar, is_mixed, is_plain;
+    size_t mtu;              /* longer datagrams are lost */
+    bool all_at_once, rolls, all_restart, has_liar, is_mixed, is_plain;
     size_t dialers; /* in a hundred, that only dial out */
 };
 
@@ -81,6 +82,42 @@ static const struct scenario scenarios[] = {
      .max_ms = 30000,
      .all_at_once = true},
     {.name = "rolling", .nodes = 24, .regions = 2, .seconds = 120, .rolls = true},
+    {.name = "restarts", .nodes = 24, .regions = 2, .seconds = 120, .all_restart = true},
+    {.name = "hours", /* of partition */
+     .nodes = 10,
+     .regions = 2,
+     .seconds = 7500,
+     .faults = BIT(CUT_GROUP) | BIT(CUT_REGION),
+     .every_ms = 4000000,
+     .min_ms = 7200000,
+     .max_ms = 7200000},
+    {.name = "keys",
+     .nodes = 15,
+     .regions = 1,
+     .seconds = 180,
+     .faults = BIT(EXPIRE) | BIT(REKEY) | BIT(RESTART),
+     .every_ms = 12000,
+     .min_ms = 20000,
+     .max_ms = 60000},
+    {.name = "addresses",
+     .nodes = 20,
+     .regions = 2,
+     .seconds = 120,
+     .loss = 0.02,
+     .faults = BIT(REUSE) | BIT(MOVE),
+     .every_ms = 5000,
+     .min_ms = 100,
+     .max_ms = 20000},
+    {.name = "narrow",
+     .nodes = 20,
+     .regions = 2,
+     .seconds = 120,
+     .loss = 0.02,
+     .faults = BIT(KILL) | BIT(RESTART),
+     .every_ms = 10000,
+     .min_ms = 1000,
+     .max_ms = 20000,
+     .mtu = 800},
     {.name = "churn",
      .nodes = 24,
      .regions = 2,
@@ -192,6 +229,8 @@ static void mix(struct scenario *p, uint64_t seed)
     p->dialers = rng_chance(&rng, 0.3) ? rng_below(&rng, 40) : 0;
     p->has_liar = p->nodes >= 6 && rng_chance(&rng, 0.2);
     p->seconds = 30 + rng_below(&rng, 120);
+    p->mtu = rng_chance(&rng, 0.2) ? 600 + rng_below(&rng, 800) : 0;
+    p->all_restart = rng_chance(&rng, 0.1);
 }
 
 static void plan_by(struct scenario *p, const struct swarm_options *o)
@@ -275,6 +314,18 @@ static void roll(struct swarm *s, uint64_t node)
     swarm_at(s, s->now_us + 2 * SWARM_SECOND, roll, node + 1);
 }
 
+static void restart_all(struct swarm *s, uint64_t argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < s->identity_count && !s->is_over; i++) {
+        if (!s->nodes[i].gossip || s->nodes[i].is_silent)
+            continue;
+        swarm_node_kill(&s->nodes[i], false);
+        s->starts_pending++;
+        swarm_at(s, s->now_us + rng_below(&s->rng, 100 * SWARM_MS), start_one, i);
+    }
+}
+
 /* --- phases */
 
 static bool run_until_equal(struct swarm *s, uint64_t limit_us, const char *invariant)
@@ -334,11 +385,14 @@ static void busy(struct play *p)
         swarm_at(s, s->now_us + SWARM_SECOND, next_fault, (uint64_t)(uintptr_t)p);
     if (p->plan.rolls)
         swarm_at(s, s->now_us + SWARM_SECOND, roll, 0);
+    if (p->plan.all_restart)
+        swarm_at(s, s->now_us + p->plan.seconds * SWARM_SECOND / 3, restart_all, 0);
     if (p->plan.has_liar)
         swarm_liar_begin(s, p->busy_until_us);
     swarm_run_until(s, p->busy_until_us);
     measure_until(s);
-    if (s->loses_nothing && p->plan.regions == 1 && !p->plan.faults && !p->plan.rolls)
+    if (s->loses_nothing && p->plan.regions == 1 && !p->plan.faults && !p->plan.rolls &&
+        !p->plan.all_restart)
         check_costs(s);
 }
 
@@ -347,7 +401,9 @@ static void live(struct play *p)
     struct swarm *s = p->swarm;
     s->loss = p->plan.loss;
     s->tail = p->plan.tail;
-    s->loses_nothing = p->plan.loss == 0 && !(p->plan.faults & LOSSY) && !p->plan.has_liar;
+    s->mtu = p->plan.mtu;
+    s->loses_nothing =
+        p->plan.loss == 0 && p->plan.mtu == 0 && !(p->plan.faults & LOSSY) && !p->plan.has_liar;
     start_all(s, &p->plan);
     sample(s, 1);
     if (!run_until_equal(s, START_LIMIT_US + (p->plan.loss > 0) * START_LIMIT_US,
@@ -373,7 +429,7 @@ unsigned swarm_live(const struct swarm_options *options, struct swarm_stats *ret
     TRACE(&s->trace, NULL, "world", LOG_UINT("seed", options->seed),
           LOG_STR("scenario", options->scenario), LOG_UINT("nodes", p.plan.nodes),
           LOG_UINT("regions", p.plan.regions), LOG_UINT("loss_percent", p.plan.loss * 100),
-          LOG_UINT("faults", p.plan.faults));
+          LOG_UINT("mtu", p.plan.mtu), LOG_UINT("faults", p.plan.faults));
     live(&p);
     s->is_over = true;
     s->stats.seeds = 1;

@@ -7,6 +7,8 @@
 
 #define ABROAD_US (15 * SWARM_SECOND) /* only gateways probe across regions */
 #define CALM_US (15 * SWARM_SECOND)
+#define EXPIRY_LOOK_US (10 * SWARM_SECOND) /* the core looks so often whose time is over */
+#define EXPIRY_CLOCK_MS 5000 /* a clock that is so late takes the ended for good so much longer */
 #define FRESH_US (2500 * SWARM_MS) /* published each second; the rest is for the way */
 
 /* --- who is well */
@@ -35,7 +37,8 @@ void swarm_truth_changed(struct swarm *s)
 {
     for (size_t i = 0; i < s->identity_count; i++) {
         struct swarm_node *n = &s->nodes[i];
-        bool is_well = swarm_node_runs(n) && !n->is_silent && reaches_most(s, i);
+        bool is_well = swarm_node_runs(n) && !n->is_silent && reaches_most(s, i) &&
+                       s->identities[i].expired_us == 0;
         if (is_well && !n->is_well)
             n->well_us = s->now_us;
         n->is_well = is_well;
@@ -95,11 +98,37 @@ static void check_dead(struct swarm *s, size_t identity, uint64_t since_us)
     }
 }
 
+/* It was replaced by one that ends sooner, as none is in life: who did not hear of it in time goes
+ * by the earlier one. */
+static bool knows_the_end(const struct swarm *s, const struct gossip_member *m)
+{
+    struct bytes node = m->records[GOSSIP_NODE].payload;
+    return swarm_payload_not_after_ms(node) <= SWARM_WALL_MS + s->now_us / 1000;
+}
+
+/* Whose certificate has ended is taken for alive by nobody at home whose clock is right. */
+static void check_expired(struct swarm *s, size_t identity)
+{
+    const struct swarm_identity *i = &s->identities[identity];
+    uint64_t limit_us = bound_us(s, i->region) + EXPIRY_LOOK_US;
+    for (size_t o = 0; o < s->identity_count && !s->failures; o++) {
+        const struct swarm_node *n = &s->nodes[o];
+        bool is_due = n->is_well && !n->is_liar && region_of(s, o) == i->region &&
+                      n->start_wall_ms > -EXPIRY_CLOCK_MS && s->now_us > n->well_us + limit_us &&
+                      s->now_us > i->expired_us + limit_us;
+        const struct gossip_member *m = is_due ? gossip_find(n->gossip, &i->id) : NULL;
+        bool is_live = m && !m->is_self && (m->state == GOSSIP_ALIVE || m->state == GOSSIP_SUSPECT);
+        if (is_live && knows_the_end(s, m))
+            swarm_fail(s, "the_expired_are_out", "n%zu takes %s for %s, expired for %" PRIu64 " ms",
+                       o, i->name, gossip_state_name(m->state), (s->now_us - i->expired_us) / 1000);
+    }
+}
+
 /* All have been well for long, and nothing is lost or late. */
 static bool is_calm(const struct swarm *s)
 {
-    bool calm = s->is_measuring && s->loss == 0 && s->tail == 0 && s->liar == SIZE_MAX &&
-                s->cut_count == 0 && s->now_us > s->disturbed_us + CALM_US;
+    bool calm = s->is_measuring && s->loss == 0 && s->tail == 0 && s->mtu == 0 &&
+                s->liar == SIZE_MAX && s->cut_count == 0 && s->now_us > s->disturbed_us + CALM_US;
     for (size_t i = 0; i < SWARM_TROUBLES_MAX; i++)
         calm &= !s->troubles[i].is_active || s->troubles[i].type == SWARM_FAULT_CLOCK;
     for (size_t i = 0; calm && i < s->identity_count; i++)
@@ -161,6 +190,9 @@ void swarm_check_bounds(struct swarm *s)
     for (size_t i = 0; i < s->identity_count && !s->failures; i++) {
         if (s->checks_bounds && swarm_identity_is_dead(s, i, &since_us))
             check_dead(s, i, since_us);
+        if (s->checks_bounds && s->identities[i].expired_us &&
+            s->now_us > s->identities[i].expired_us)
+            check_expired(s, i);
         if (s->nodes[i].gossip && !s->failures)
             check_table(s, &s->nodes[i], calm);
     }

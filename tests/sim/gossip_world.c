@@ -135,6 +135,7 @@ static void node_init(struct swarm *s, size_t i)
     *n = (struct swarm_node){.swarm = s,
                              .index = i,
                              .identity = i,
+                             .place = i,
                              .host_is_up = true,
                              .load_changes = !s->options.is_idle,
                              .tick_us = SWARM_NEVER,
@@ -164,15 +165,18 @@ struct swarm *swarm_create(const struct swarm_options *options, size_t nodes, si
     s->clear_us = calloc(slots * slots, sizeof *s->clear_us);
     s->holes = calloc(slots * slots, sizeof *s->holes);
     s->links = calloc(slots * slots, sizeof(struct swarm_link *));
-    CHECK(s->nodes && s->identities && s->cuts && s->udp_cuts && s->clear_us && s->holes &&
-          s->links);
+    s->tenants = calloc(slots, sizeof *s->tenants);
+    CHECK(s->nodes && s->tenants && s->identities && s->cuts && s->udp_cuts && s->clear_us &&
+          s->holes && s->links);
     map_init(&s->by_id, (const uint8_t[16]){1}, nodes);
     buf_init(&s->newcomers, SIZE_MAX / 2);
     list_init(&s->captured);
     for (size_t i = 0; i < nodes; i++)
         swarm_identity_init(s, i);
-    for (size_t i = 0; i < slots; i++)
+    for (size_t i = 0; i < slots; i++) {
+        s->tenants[i] = i;
         node_init(s, i);
+    }
     return s;
 }
 
@@ -198,6 +202,7 @@ void swarm_destroy(struct swarm *s)
     free(s->heap);
     free(s->nodes);
     free(s->identities);
+    free(s->tenants);
     free(s->cuts);
     free(s->udp_cuts);
     free(s->clear_us);

@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "base/trace.h"
 #include "gossip/gossip.h"
+#include "tests/sim/gossip_event.h"
 #include "tests/sim/gossip_stats.h"
 
 #include <stdio.h>
@@ -28,49 +29,9 @@
 #define SWARM_NODES_MAX 2000 /* tables of all pairs */
 #define SWARM_REGIONS_MAX 32
 #define SWARM_NEVER UINT64_MAX
-#define SWARM_CONTACTS 3 /* the first nodes: everybody's configured peers */
+#define SWARM_CONTACTS 3               /* the first nodes: everybody's configured peers */
+#define SWARM_SKEW_MS UINT64_C(300000) /* clocks may differ so much, by the core's rule */
 #define SWARM_WALL_MS UINT64_C(1800000000000)
-
-struct swarm;
-struct swarm_link;
-typedef void (*swarm_call)(struct swarm *s, uint64_t argument);
-
-enum swarm_event_type {
-    SWARM_TICK,
-    SWARM_SHELL,       /* the shell's second */
-    SWARM_LOAD,        /* the core wants the load */
-    SWARM_DATAGRAM,    /* addr, data */
-    SWARM_MESSAGE,     /* over a link, from node `other` */
-    SWARM_EVIDENCE,    /* about node `other` */
-    SWARM_UP,          /* a link with node `other` */
-    SWARM_LINK_DIAL,   /* a dial reaches its host (link, side) */
-    SWARM_LINK_OPEN,   /* ... and its answer the dialler */
-    SWARM_LINK_PUMP,   /* the first message in the queue of `side` is due */
-    SWARM_LINK_SILENT, /* `side` has waited long for a sign of life */
-    SWARM_CALL,        /* of the scenario */
-};
-
-struct swarm_event {
-    uint64_t at_us;
-    uint64_t order; /* equal times: as they were made */
-    enum swarm_event_type type;
-    size_t node;
-    size_t other;
-    uint64_t life; /* of the process or the link that it is meant for */
-    struct gossip_addr addr;
-    struct swarm_link *link;
-    unsigned side;
-    swarm_call call;
-    uint64_t argument;
-    struct list wait; /* in a paused node's list */
-    size_t size;
-    uint8_t data[];
-};
-
-struct swarm_place { /* in the heap: the times stand together */
-    uint64_t at_us, order;
-    struct swarm_event *event;
-};
 
 struct swarm_identity {
     uint8_t key[CRYPTO_PUBLIC_SIZE];
@@ -82,6 +43,8 @@ struct swarm_identity {
     uint64_t left_incarnation; /* it said goodbye as of this one; 0: never */
     bool may_conflict;         /* it had a twin, or lost what it had persisted */
     uint64_t twin_until_us;    /* verdicts about it count from here on */
+    uint64_t not_after_ms;     /* of its certificate */
+    uint64_t expired_us;       /* since when nobody may take it for alive; 0: it has not ended */
 };
 
 /* What an observer said of an identity so far: it must go on from there. */
@@ -111,8 +74,13 @@ struct swarm_node {
     bool lies;      /* about its region, from its next NODE record on */
     bool load_changes;
     uint64_t persisted;
-    uint64_t clock_us; /* its monotonic clock is ahead by so much */
-    int64_t wall_ms;   /* and its wall clock */
+    unsigned key_number;   /* the newest gossip key it has, */
+    uint64_t key_us;       /* since when; */
+    bool seals_with_older; /* it still seals with the one before */
+    uint64_t clock_us;     /* its monotonic clock is ahead by so much */
+    int64_t wall_ms;       /* and its wall clock */
+    int64_t start_wall_ms; /* that, when it was started: the core goes by it */
+    size_t place;          /* whose address it has */
     unsigned address_generation;
     uint64_t tick_us; /* the event that is on its way; SWARM_NEVER: none */
     unsigned spins;   /* ticks at one moment */
@@ -170,10 +138,15 @@ struct swarm {
     /* network */
     double loss, duplicate, tail; /* tail: chance of a delay up to tail_us */
     uint64_t tail_us;
-    uint16_t *cuts;     /* [from][to]: how many partitions lie between */
-    uint8_t *udp_cuts;  /* the same for datagrams alone */
-    uint64_t *clear_us; /* [from][to]: when a cut was last taken away */
-    uint64_t *holes;    /* [only dials][peer]: when it last sent a datagram there */
+    size_t mtu;          /* longer datagrams are lost; 0: none is too long */
+    size_t *tenants;     /* by place: which node has its address */
+    bool has_reused;     /* addresses: what was for one reached another */
+    unsigned key_number; /* the newest gossip key that anybody has, */
+    uint64_t rotated_us; /* since when */
+    uint16_t *cuts;      /* [from][to]: how many partitions lie between */
+    uint8_t *udp_cuts;   /* the same for datagrams alone */
+    uint64_t *clear_us;  /* [from][to]: when a cut was last taken away */
+    uint64_t *holes;     /* [only dials][peer]: when it last sent a datagram there */
     struct swarm_link **links;
     size_t links_open;
     size_t cut_count;

@@ -14,6 +14,8 @@
 
 #include "gossip/gossip.h"
 
+#define WORLD_WALL_MS 1790000000000ull
+
 struct world_node {
     struct gossip *g; /* NULL: not running */
     uint8_t key[32];
@@ -36,7 +38,8 @@ static inline enum err world_check(void *ctx, enum gossip_kind kind, const char 
         return payload.size > 0 && payload.data[0] == '!' ? ERR_CERT_SCOPE : ERR_OK;
     if (payload.size < 33)
         return ERR_INVALID;
-    *ret_owner = (struct gossip_owner){.not_after_ms = UINT64_MAX / 4};
+    bool ends_soon = payload.data[32] == '~';
+    *ret_owner = (struct gossip_owner){.not_after_ms = ends_soon ? WORLD_WALL_MS : UINT64_MAX / 4};
     memcpy(ret_owner->key, payload.data, 32);
     bytes_to_str(bytes_skip(payload, 32), ret_owner->name, sizeof(ret_owner->name));
     memcpy(ret_owner->region, "here", 5);

@@ -31,8 +31,6 @@ struct world {
     struct world_mail last;
 };
 
-#define WORLD_WALL_MS 1790000000000ull
-
 /* --- nodes */
 
 static inline size_t world_index(const struct world *w, const struct id *id)

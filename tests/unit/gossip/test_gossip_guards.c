@@ -217,6 +217,64 @@ static void a_member_keeps_its_key(void **state)
     world_free(w);
 }
 
+/* Five minutes are for clocks that differ. */
+static void whose_certificate_has_ended_is_down_and_not_listened_to(void **state)
+{
+    struct world *w = world_meet(3);
+    uint8_t payload[34] = {2, [32] = '~', 'x'};
+    world_step(w, 1,
+               (struct gossip_event){.type = GOSSIP_PUBLISH,
+                                     .kind = GOSSIP_NODE,
+                                     .data = bytes_of(payload, sizeof payload)});
+    world_run(w, 4 * 60 * 1000);
+    assert_true(world_sees(w, 0, 1, GOSSIP_ALIVE));
+    world_run(w, 75 * 1000);
+    assert_true(world_sees(w, 0, 1, GOSSIP_DOWN));
+    struct gossip_signed said = inventory(w, 6);
+    said.incarnation += 1000; /* a refutation */
+    tell_record(w, 1, 0, w->nodes[1].key, w->nodes[1].key, said);
+    assert_false(knows_inventory(w, 6));
+    assert_true(refused(w, 0, ERR_CERT_EXPIRED) > 0);
+    assert_true(world_sees(w, 0, 1, GOSSIP_DOWN));
+    world_free(w);
+}
+
+/* Its receiver knows none of the sequences that came before it was started. */
+static void a_datagram_of_an_hour_ago_is_refused_by_who_has_just_started(void **state)
+{
+    struct world *w = world_meet(3);
+    world_run(w, 3000);
+    struct world_mail m = w->last;
+    m.data = malloc(m.size);
+    memcpy(m.data, w->last.data, m.size);
+    world_run(w, HOUR_S * 1000);
+    world_stop(w, m.to);
+    world_start(w, m.to);
+    world_link(w, m.to, m.from);
+    world_run(w, 100);
+    uint64_t before = refused(w, m.to, ERR_REPLAYED);
+    world_receive(w, m.from, m.to, false, bytes_of(m.data, m.size));
+    assert_int_equal(refused(w, m.to, ERR_REPLAYED), before + 1);
+    free(m.data);
+    world_free(w);
+}
+
+/* The table of this world has 64 places. */
+static void a_full_table_takes_nobody_and_loses_nobody_who_lives(void **state)
+{
+    struct world *w = world_meet(2);
+    for (uint8_t i = 1; i <= 62; i++)
+        meet_by_itself(w, (uint8_t[32]){200, i});
+    assert_int_equal(gossip_member_count(w->nodes[0].g), 64);
+    assert_int_equal(refused(w, 0, ERR_LIMIT), 0);
+    for (uint8_t i = 63; i <= 80; i++)
+        meet_by_itself(w, (uint8_t[32]){200, i});
+    assert_int_equal(gossip_member_count(w->nodes[0].g), 64);
+    assert_int_equal(refused(w, 0, ERR_LIMIT), 18);
+    assert_true(world_sees(w, 0, 1, GOSSIP_ALIVE));
+    world_free(w);
+}
+
 static void who_sends_much_that_is_refused_is_not_listened_to_for_a_minute(void **state)
 {
     struct world *w = world_meet(2);
@@ -488,6 +546,9 @@ int main(void)
         cmocka_unit_test(who_was_forgotten_is_not_introduced_again),
         cmocka_unit_test(a_record_from_the_future_is_refused),
         cmocka_unit_test(a_member_keeps_its_key),
+        cmocka_unit_test(whose_certificate_has_ended_is_down_and_not_listened_to),
+        cmocka_unit_test(a_datagram_of_an_hour_ago_is_refused_by_who_has_just_started),
+        cmocka_unit_test(a_full_table_takes_nobody_and_loses_nobody_who_lives),
         cmocka_unit_test(who_sends_much_that_is_refused_is_not_listened_to_for_a_minute),
         cmocka_unit_test(an_owner_has_two_dozen_versions_a_second),
         cmocka_unit_test(what_three_announce_at_once_is_asked_for_twice),
