@@ -9,7 +9,10 @@ CORES = ("gossip", "raft", "policy", "registry")
 # A store is no part of its pure core: it blocks, has threads, and simulators replace it.
 STORES = ("raft/store.h",)
 PRODUCT = ("base", *CORES, "node")
+TOOLS = (*PRODUCT, "testnet")  # the rules of the product hold for what tests it on the wire, too
 MODULES = (*PRODUCT, "tests", "testnet")
+# The testnet meets the product over sockets; of its code it shares the ground and these.
+SHARED = re.compile(r"(base|testnet|node/io|node/http)/.*|node/(admin/json|cli/flags)\.h")
 
 
 def layer_fault(path, target):
@@ -19,6 +22,14 @@ def layer_fault(path, target):
         return None  # a helper beside a test
     if "/" not in target or other not in MODULES:
         return f'"{target}" is not a path from the root: write "folder/file.h"'
+    if module == "testnet":
+        if not SHARED.fullmatch(target):
+            return f"testnet includes {target}: it meets the product over sockets"
+        is_core = re.match(r"testnet/\w+/core/", path)
+        if is_core and not re.match(r"base/|testnet/\w+/core/", target):
+            return "a core of testnet includes more than base and itself: keep it pure"
+        if path.split("/")[1] != target.split("/")[1] and other == "testnet":
+            return "one tool of testnet includes another: they are apart"
     if module not in PRODUCT:
         return None
     if other not in PRODUCT:
@@ -48,8 +59,10 @@ DOORS = (
     (r"protobuf-c/.*|.*\.pb-c\.h", r"(raft|registry|policy|node)/(.*/)?(wire\.c|codec\.[ch])",
      "a file named wire.c, and the codec under it"),
     (r"(llhttp|nghttp2/.*)(\.h)?", r"node/http/.*", "node/http; use node/http's headers"),
-    (r"(cjson/)?cJSON\.h", r"node/((admin|cli|config)/.*|egress/inventory\.c)",
-     "node/admin, node/cli, node/config and node/egress/inventory.c (control data)"),
+    (r"(cjson/)?cJSON\.h",
+     r"node/((admin|cli|config)/.*|egress/inventory\.c)|testnet/.*/(\w+_)?read\.c",
+     "node/admin, node/cli, node/config and node/egress/inventory.c (control data); testnet: a "
+     "file named read.c"),
     (r"yaml\.h|libfyaml\.h", r"node/config/yaml\.c", "node/config/yaml.c"),
     (r"sys/(socket|un|epoll|select)\.h|(arpa|netinet)/.*|netdb\.h|poll\.h", r"node/io/.*",
      "node/io; use its streams, datagrams and addresses"),
@@ -65,7 +78,7 @@ def check(source):
         fault = layer_fault(source.path, target) if ours else None
         if fault:
             yield Finding(source.path, line, "layers", fault)
-        if not source.under(*PRODUCT, "tests/sim"):
+        if not source.under(*TOOLS, "tests/sim"):
             continue
         for header, door, instead in DOORS:
             if re.fullmatch(header, target) and not re.fullmatch(door, source.path):

@@ -5,7 +5,7 @@ import glob
 import os
 import re
 
-from layers import CORES, PRODUCT
+from layers import CORES, TOOLS
 from source import Finding
 
 
@@ -25,7 +25,7 @@ def prefixes_of(path):
         return (f"{parts[0]}_",)
     if parts[0] == "node" and len(parts) == 2:
         return (f"{noun}_", "node_")
-    if parts[0] == "node":
+    if parts[0] in ("node", "testnet"):
         return (f"{noun}_", *(f"{folder}_" for folder in parts[1:-1]), *nouns_of_headers(path))
     if path.startswith("tests/sim/io/"):
         return (f"{noun}_", "io_", "sim_")
@@ -36,7 +36,7 @@ def check(source):
     if not source.is_c:
         return
     prefixes = prefixes_of(source.path)
-    product = source.under(*PRODUCT)
+    product = source.under(*TOOLS)
     for item in source.items:
         visible = not item.is_static and (item.is_function or item.is_variable)
         fits = item.name == "main" or f"{item.name}_".startswith(prefixes)
