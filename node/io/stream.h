@@ -75,6 +75,9 @@ void io_stream_finish(struct io_stream *s);
  * If unread or unsent data is pending the peer may see a reset; finish first for an orderly end.
  * NULL is fine. */
 void io_stream_close(struct io_stream *s);
+/* The same, and the peer is told by a reset (TCP; a unix socket just closes): what it has read so
+ * far cannot pass for a whole. */
+void io_stream_reset(struct io_stream *s);
 /* Ends it after the queue was sent, at the latest after linger_ms; detaches from the user at once.
  * Reads and discards until the peer ends too, so that an early answer is not lost to a reset. */
 void io_stream_close_gracefully(struct io_stream *s, uint64_t linger_ms);

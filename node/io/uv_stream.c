@@ -11,6 +11,7 @@
 #include "node/io/uv_stream.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 static const struct state_row stream_rows[] = {
     [STREAM_CONNECTING] = {"connecting", STATE_BIT(STREAM_OPEN) | STATE_BIT(STREAM_FAILED) |
@@ -272,6 +273,15 @@ void io_stream_close(struct io_stream *s)
     s->loop->object_count--;
     io_stream_send_held(s);
     io_stream_end(s);
+}
+
+void io_stream_reset(struct io_stream *s)
+{
+    uv_os_fd_t fd;
+    struct linger at_once = {.l_onoff = 1};
+    if (s && s->connected && s->peer.family != IO_UNIX && uv_fileno(&s->uv.handle, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    io_stream_close(s);
 }
 
 static void on_linger_end(struct io_timer *timer)

@@ -152,6 +152,13 @@ void io_stream_close(struct io_stream *s)
     sim_conn_unref(s->conn);
 }
 
+void io_stream_reset(struct io_stream *s)
+{
+    if (s && s->state == SIM_END_OPEN && !s->loop->is_dead)
+        sim_conn_reset(s);
+    io_stream_close(s);
+}
+
 void sim_streams_close(struct list *streams)
 {
     while (!list_is_empty(streams))

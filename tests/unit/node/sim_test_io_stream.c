@@ -149,6 +149,17 @@ static void closing_with_unread_data_resets_the_peer(void **state)
     assert_int_equal(w->client.fail_err, ERR_RESET);
 }
 
+static void a_reset_is_no_orderly_end_for_the_peer(void **state)
+{
+    struct pair *w = *state;
+    pair_open(w);
+    io_stream_reset(w->server.stream);
+    w->server.stream = NULL;
+    run_for(w, SECOND);
+    assert_int_equal(w->client.fails, 1);
+    assert_int_equal(w->client.eofs, 0);
+}
+
 static void writing_to_a_closed_peer_fails_once_from_the_loop(void **state)
 {
     struct pair *w = *state;
@@ -302,6 +313,7 @@ int main(void)
         PAIR_TEST(a_short_write_is_drained_later),
         PAIR_TEST(a_stream_may_be_closed_inside_its_own_callback),
         PAIR_TEST(closing_with_unread_data_resets_the_peer),
+        PAIR_TEST(a_reset_is_no_orderly_end_for_the_peer),
         PAIR_TEST(writing_to_a_closed_peer_fails_once_from_the_loop),
         PAIR_TEST(a_graceful_close_delivers_everything_first),
         PAIR_TEST(a_graceful_close_ends_when_its_time_is_up),

@@ -180,6 +180,17 @@ static void closing_with_a_write_in_flight_drops_the_queue(void **state)
     assert_true(w->server.in.size < size);
 }
 
+static void a_reset_is_no_orderly_end_for_the_peer(void **state)
+{
+    struct world *w = *state;
+    world_pair(w);
+    io_stream_reset(w->server.stream);
+    w->server.stream = NULL;
+    RUN_UNTIL(w->loop, w->client.count[PEER_FAIL] + w->client.count[PEER_EOF] > 0);
+    assert_int_equal(w->client.fail_err, ERR_RESET);
+    assert_int_equal(w->client.count[PEER_EOF], 0);
+}
+
 /* --- gracefully */
 
 static void a_graceful_close_sends_the_queue_first(void **state)
@@ -405,6 +416,7 @@ int main(void)
         WORLD_TEST(closing_before_a_late_failure_silences_it),
         WORLD_TEST(closing_while_connecting_is_silent),
         WORLD_TEST(closing_with_a_write_in_flight_drops_the_queue),
+        WORLD_TEST(a_reset_is_no_orderly_end_for_the_peer),
         WORLD_TEST(a_graceful_close_sends_the_queue_first),
         WORLD_TEST(a_graceful_close_lets_a_talking_peer_read_the_answer),
         WORLD_TEST(a_graceful_close_ends_when_both_directions_have),
