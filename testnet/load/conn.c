@@ -19,12 +19,13 @@ struct load_conn {
 };
 
 void load_target_init(struct load_target *t, struct io_loop *loop, const struct io_addr *addr,
-                      uint64_t timeout_ms)
+                      uint64_t timeout_ms, uint32_t open_max)
 {
-    *t = (struct load_target){.loop = loop, .addr = *addr};
+    *t = (struct load_target){.loop = loop, .addr = *addr, .open_max = open_max};
     io_addr_to_text(addr, t->host);
     list_init(&t->idle);
     list_init(&t->busy);
+    list_init(&t->waiting);
     io_idle_list_init(&t->idle_timeouts, loop, CONN_IDLE_MS);
     io_idle_list_init(&t->timeouts, loop, timeout_ms);
 }
@@ -38,6 +39,7 @@ static void destroy(struct load_conn *conn)
     if (conn->is_feeding)
         return;
     list_remove(&conn->node);
+    conn->target->open_count--;
     http_parser_destroy(conn->parser);
     free(conn);
 }
@@ -51,6 +53,24 @@ void load_target_fini(struct load_target *t)
     io_idle_list_fini(&t->timeouts);
 }
 
+static bool has_room(const struct load_target *t)
+{
+    return !list_is_empty(&t->idle) || t->open_max == 0 || t->open_count < t->open_max;
+}
+
+static enum err start(struct load_target *t, struct load_call *call);
+
+/* A connection is free again, or may be opened. */
+static void start_waiting(struct load_target *t)
+{
+    while (!list_is_empty(&t->waiting) && has_room(t)) {
+        struct load_call *call = LIST_ENTRY(list_pop_front(&t->waiting), struct load_call, node);
+        enum err e = start(t, call);
+        if (e != ERR_OK)
+            call->ops->on_fail(call, e, false);
+    }
+}
+
 static void on_idle(struct io_idle *idle)
 {
     destroy(LIST_ENTRY(idle, struct load_conn, idle));
@@ -59,12 +79,14 @@ static void on_idle(struct io_idle *idle)
 static void fail(struct load_conn *conn, enum err e)
 {
     struct load_call *call = conn->call;
+    struct load_target *t = conn->target;
     bool has_begun = conn->has_begun;
     conn->call = NULL;
     destroy(conn);
     if (!call)
         return;
     call->conn = NULL;
+    start_waiting(t);
     call->ops->on_fail(call, e, has_begun);
 }
 
@@ -128,16 +150,18 @@ static void settle(struct load_conn *conn, enum err e, bool has_more)
     if (!conn->is_complete)
         return;
     struct load_call *call = conn->call;
+    struct load_target *t = conn->target;
     conn->call = NULL;
     call->conn = NULL;
     if (conn->may_be_reused && !has_more) {
         list_remove(&conn->node);
-        list_push_front(&conn->target->idle, &conn->node);
+        list_push_front(&t->idle, &conn->node);
         io_idle_stop(&conn->idle);
-        io_idle_touch(&conn->target->idle_timeouts, &conn->idle, on_idle);
+        io_idle_touch(&t->idle_timeouts, &conn->idle, on_idle);
     } else {
         destroy(conn);
     }
+    start_waiting(t);
     call->ops->on_end(call);
 }
 
@@ -193,11 +217,12 @@ static enum err connect_new(struct load_target *t, struct load_conn **ret_conn)
     conn->target = t;
     list_init(&conn->node);
     t->connection_count++;
+    t->open_count++;
     *ret_conn = conn;
     return ERR_OK;
 }
 
-enum err load_call_start(struct load_target *t, struct load_call *call)
+static enum err start(struct load_target *t, struct load_call *call)
 {
     struct load_conn *conn;
     struct list *node = list_pop_front(&t->idle);
@@ -212,15 +237,25 @@ enum err load_call_start(struct load_target *t, struct load_call *call)
     conn->has_begun = conn->is_complete = conn->may_be_reused = false;
     conn->call = call;
     call->conn = conn;
-    call->target = t;
     if (conn->is_open)
         send_request(conn);
+    return ERR_OK;
+}
+
+enum err load_call_start(struct load_target *t, struct load_call *call)
+{
+    call->target = t;
+    call->conn = NULL;
+    if (has_room(t))
+        return start(t, call);
+    list_push_back(&t->waiting, &call->node);
     return ERR_OK;
 }
 
 void load_call_cancel(struct load_call *call)
 {
     struct load_conn *conn = call->conn;
+    list_remove(&call->node);
     if (!conn)
         return;
     call->conn = NULL;

@@ -17,6 +17,9 @@ struct load_target {
     char prefix[256]; /* of all paths */
     struct list idle; /* most recently used first */
     struct list busy;
+    struct list waiting; /* calls, for want of a connection; longest first */
+    uint32_t open_max;   /* connections at once; 0: as many as there are calls */
+    uint32_t open_count;
     struct io_idle_list idle_timeouts;
     struct io_idle_list timeouts; /* of requests */
     uint64_t connection_count;
@@ -38,13 +41,15 @@ struct load_call_ops {
 struct load_call {
     const struct load_call_ops *ops;
     struct load_target *target;
-    struct load_conn *conn; /* NULL: not under way */
+    struct load_conn *conn; /* NULL: not under way, or waiting */
+    struct list node;       /* waiting; list_init before the start */
     struct bytes head;      /* with the empty line; borrowed while the call lasts, like body */
     struct bytes body;
 };
 
+/* timeout_ms: of a request, from its sending. */
 void load_target_init(struct load_target *t, struct io_loop *loop, const struct io_addr *addr,
-                      uint64_t timeout_ms);
+                      uint64_t timeout_ms, uint32_t open_max);
 /* Ends idle connections; no call may be under way. */
 void load_target_fini(struct load_target *t);
 /* FD_LIMIT, NO_MEMORY at once; all else by on_fail. */

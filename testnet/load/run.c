@@ -216,6 +216,7 @@ static struct request *request_new(struct run *r, const struct plan_arrival *a)
     buf_init(&q->whole, CONN_TEXT_MAX);
     sse_init(&q->sse, on_event, q);
     list_init(&q->node);
+    list_init(&q->call.node);
     return q;
 }
 
@@ -308,7 +309,7 @@ void run_init(struct run *r, struct io_loop *loop, const struct run_cfg *cfg)
     list_init(&r->calls);
     io_task_init(&r->task, on_task);
     for (size_t i = 0; i < cfg->target_count; i++) {
-        load_target_init(&r->targets[i], loop, &cfg->targets[i], cfg->timeout_ms);
+        load_target_init(&r->targets[i], loop, &cfg->targets[i], cfg->timeout_ms, cfg->connections);
         memcpy(r->targets[i].prefix, cfg->prefixes[i], sizeof r->targets[i].prefix);
     }
 }

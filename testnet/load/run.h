@@ -19,9 +19,10 @@ struct run_cfg {
     size_t target_count;
     char keys[TALLY_TENANTS_MAX][RUN_KEY_SIZE]; /* bearer tokens of tenants; "": none */
     uint64_t timeout_ms;
-    uint32_t open_max; /* requests at once; more are counted as not sent */
-    bool checks_marks; /* an answer without its prompt's mark is somebody else's */
-    bool spins;        /* burns a core to start on the microsecond, not the millisecond */
+    uint32_t open_max;    /* requests at once; more are counted as not sent */
+    uint32_t connections; /* to a target at once, for which requests wait; 0: no limit */
+    bool checks_marks;    /* an answer without its prompt's mark is somebody else's */
+    bool spins;           /* burns a core to start on the microsecond, not the millisecond */
 };
 
 struct run {
