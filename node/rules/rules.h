@@ -120,7 +120,7 @@ void rules_unwatch(struct rules_watcher *watcher);
 /* --- for the mesh: who may be here */
 
 /* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET), or
- * read the log that says it is. A node that has no rules yet admits every certificate of its mesh. */
+ * read the log that says it is. A node without rules admits every certificate of its mesh. */
 MUST_CHECK enum err rules_admit(const struct rules *r, const struct id *node);
 
 /* Paths on links that are ours; all begin with it. */

@@ -68,7 +68,7 @@ static void prepare(struct bench *b)
     value[256] = '\0';
     for (size_t i = 0; i < b->count; i++) {
         snprintf(key, sizeof(key), "x.k%zu", i * 7919 % 4000);
-        snprintf(value, 20, "%019zu", i);
+        snprintf(value, 20, "%019llu", (unsigned long long)i % 1000000000000000000ull);
         value[19] = 'v';
         propose(b, &b->admin, op_setting(key, value), &b->proposals[i]);
     }

@@ -1,8 +1,8 @@
 /* Values and types of CEL as JSON, in the encoding of the public conformance data, both ways:
  * {"int64_value": "1"}, {"list_value": {"values": […]}}; {"primitive": "INT64"}. Used by
  * `policy eval`. What it makes lives in the given arena or is borrowed from the JSON. */
-#ifndef NODE_CLI_CEL_JSON_H
-#define NODE_CLI_CEL_JSON_H
+#ifndef NODE_CLI_POLICY_CEL_JSON_H
+#define NODE_CLI_POLICY_CEL_JSON_H
 
 #include <cjson/cJSON.h>
 

@@ -1,10 +1,10 @@
 /* Reads /usr/share/zoneinfo; see zoneinfo.h. A name becomes part of a path, so only letters, digits
  * and "+-_/" may be in it, and no part may be empty. */
-#include "node/cli/zoneinfo.h"
+#include "node/cli/policy/zoneinfo.h"
 
 #include <stdlib.h>
 
-#include "node/cli/files.h"
+#include "node/cli/dir/files.h"
 
 #define FOLDER "/usr/share/zoneinfo"
 #define NAME_MAX_SIZE 64

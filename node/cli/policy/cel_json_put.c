@@ -1,6 +1,6 @@
 /* CEL's values to JSON; see cel_json.h. Integers and doubles are written as strings, so that no
  * reader rounds them. */
-#include "node/cli/cel_json.h"
+#include "node/cli/policy/cel_json.h"
 
 #include <math.h>
 #include <stdio.h>

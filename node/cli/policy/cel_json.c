@@ -1,6 +1,6 @@
 /* Reading CEL's values from JSON; see cel_json.h. Nesting is bounded by cJSON's parser and again
  * here. */
-#include "node/cli/cel_json.h"
+#include "node/cli/policy/cel_json.h"
 
 #include <math.h>
 #include <stdlib.h>

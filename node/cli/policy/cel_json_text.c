@@ -1,6 +1,6 @@
 /* Documents with U+0000 in their strings, which cJSON cannot hold: the escape \u0000 is replaced by
  * that of a character which the document does not have, and put back when a string is read. */
-#include "node/cli/cel_json.h"
+#include "node/cli/policy/cel_json.h"
 
 #include <stdio.h>
 

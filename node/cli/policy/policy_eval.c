@@ -1,8 +1,8 @@
 /* `grapevine policy eval`: an expression with facts from a file, as the operator's scratch pad; or
  * JSON lines on stdin, each answered by one line, whatever is wrong with it. */
-#include "node/cli/cel_case.h"
 #include "node/cli/command.h"
-#include "node/cli/files.h"
+#include "node/cli/dir/files.h"
+#include "node/cli/policy/cel_case.h"
 
 #include <stdio.h>
 

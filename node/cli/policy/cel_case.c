@@ -1,6 +1,6 @@
 /* Cases of expressions: declarations and bindings from JSON, and the answer as JSON; see
  * cel_case.h. */
-#include "node/cli/cel_case.h"
+#include "node/cli/policy/cel_case.h"
 
 #define ARENA_BYTES_MAX (16u << 20)
 #define VM_BYTES (1u << 20)

@@ -1,7 +1,7 @@
 /* Time zones of this machine as TZif data, by name, each read once and kept: what CEL's functions
  * of time ask for. Used by `policy eval`. */
-#ifndef NODE_CLI_ZONEINFO_H
-#define NODE_CLI_ZONEINFO_H
+#ifndef NODE_CLI_POLICY_ZONEINFO_H
+#define NODE_CLI_POLICY_ZONEINFO_H
 
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /* CEL's types from JSON and to JSON; see cel_json.h. */
-#include "node/cli/cel_json.h"
+#include "node/cli/policy/cel_json.h"
 
 #define DEPTH_MAX 64
 

@@ -1,11 +1,11 @@
 /* One expression with everything that it may name, from JSON: a case of the public conformance
  * data, or an operator's facts. Compiles and evaluates it, and writes the answer. Used by
  * policy_eval.c. */
-#ifndef NODE_CLI_CEL_CASE_H
-#define NODE_CLI_CEL_CASE_H
+#ifndef NODE_CLI_POLICY_CEL_CASE_H
+#define NODE_CLI_POLICY_CEL_CASE_H
 
-#include "node/cli/cel_json.h"
-#include "node/cli/zoneinfo.h"
+#include "node/cli/policy/cel_json.h"
+#include "node/cli/policy/zoneinfo.h"
 
 #define CEL_CASE_ANSWER_MAX (4u << 20)
 #define CEL_CASE_FACTS_MAX POLICY_CEL_FACTS_MAX
