@@ -16,8 +16,8 @@ static const char *const bound_names[METRICS_BUCKETS] = {
     "0.25",   "0.5",   "1",      "2.5",   "5",    "30",    "120",  "+Inf"};
 
 static const int statuses[METRICS_STATUSES - 1] = {200, 201, 204, 206, 301, 304, 400, 401, 403,
-                                                   404, 405, 408, 413, 414, 417, 422, 429, 431,
-                                                   499, 500, 501, 502, 503, 504, 505};
+                                                   404, 405, 408, 409, 410, 413, 414, 417, 422,
+                                                   429, 431, 499, 500, 501, 502, 503, 504, 505};
 
 void metrics_observe(struct metrics_histogram *h, uint64_t us)
 {

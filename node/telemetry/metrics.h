@@ -18,7 +18,7 @@ struct metrics_histogram {
 };
 void metrics_observe(struct metrics_histogram *h, uint64_t us);
 
-#define METRICS_STATUSES 26
+#define METRICS_STATUSES 28
 
 struct metrics {
     uint64_t requests[API_COUNT + 1][METRICS_STATUSES]; /* last row: no such path */
