@@ -11,8 +11,8 @@ enum { CHANCE_PEOPLE = 16 };
 static const char *const chance_names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
 static const char *const chance_aliases[] = {"fast", "cheap", "best", "a"};
 static const char *const chance_regions[] = {"eu-west", "eu-east", "us", ""};
-static const char *const chance_settings[] = {"x.a",          "x.b",       "mesh.name",
-                                              "mesh.feature", "x.longish", "unknown.x"};
+static const char *const chance_settings[] = {
+    "x.a", "x.b", "mesh.name", "voters.replace_after_ms", "x.longish", "unknown.x"};
 static const char *const chance_values[] = {"1", "true", "false", "20000", "some text", ""};
 static const char *const chance_words[] = {"setting.put", "voters.put", "residency", "model.rm",
                                            "no.such"};
