@@ -39,7 +39,7 @@ static inline void world_init(struct world *w)
     assert_non_null(mkdtemp(w->root_dir));
     snprintf(w->dir, sizeof(w->dir), "%s/data", w->root_dir);
     w->cfg = (struct registry_cfg){
-        .dir = w->dir, .map_size = 256 << 20, .mesh = w->people[ROOT].id, .no_sync = true};
+        .dir = w->dir, .map_size = 512 << 20, .mesh = w->people[ROOT].id, .no_sync = true};
     memcpy(w->cfg.root, w->people[ROOT].key, CRYPTO_PUBLIC_SIZE);
     world_open(w);
 }

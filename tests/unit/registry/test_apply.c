@@ -259,6 +259,64 @@ static void the_rev_guards_against_others(void **state)
     assert_int_equal(world_do(w, ALICE, op), ERR_CONFLICT);
 }
 
+/* --- limits --- */
+
+static void each_kind_has_its_limit(void **state)
+{
+    struct world *w = *state;
+    const uint32_t most = registry_schema(REGISTRY_PRICE)->rows_max;
+    struct registry_op *ops = calloc(most + 1, sizeof(*ops));
+    char(*names)[16] = calloc(most + 1, sizeof(*names));
+    for (size_t i = 0; i <= most; i++) {
+        snprintf(names[i], sizeof(names[i]), "p%zu", i);
+        ops[i] = (struct registry_op){.verb = REGISTRY_PUT, .kind = REGISTRY_PRICE};
+        ops[i].doc.price.name = TEXT(names[i]);
+    }
+    assert_true(most >= 1000 && most < 2000);
+    assert_int_equal(world_say(w, ALICE, ops, 1000), ERR_OK);
+    assert_int_equal(world_say(w, ALICE, ops + 1000, most - 1000), ERR_OK);
+    assert_int_equal(world_do(w, ALICE, ops[most]), ERR_LIMIT);
+    assert_int_equal(world_head(w).rows[REGISTRY_PRICE], most);
+    ops[0].doc.price.per_request = 1;
+    assert_int_equal(world_do(w, ALICE, ops[0]), ERR_OK); /* what is there can be replaced */
+    assert_int_equal(world_do(w, ALICE, op_remove(ops[1])), ERR_OK);
+    assert_int_equal(world_do(w, ALICE, ops[most]), ERR_OK);
+    free(names);
+    free(ops);
+}
+
+/* Seventeen policies with all their versions of 64 KiB: more than can be taken back at once. */
+static void a_command_that_changes_too_much_is_refused(void **state)
+{
+    struct world *w = *state;
+    enum { POLICIES = 17, AT_ONCE = 15 };
+    struct registry_op ops[POLICIES];
+    char names[POLICIES][16];
+    char *document = malloc(REGISTRY_DOCUMENT_MAX + 1);
+    memset(document, 'p', REGISTRY_DOCUMENT_MAX);
+    document[REGISTRY_DOCUMENT_MAX] = '\0';
+    for (size_t i = 0; i < POLICIES; i++)
+        snprintf(names[i], sizeof(names[i]), "p%zu", i);
+    for (size_t version = 0; version < REGISTRY_POLICY_VERSIONS_MAX; version++) {
+        document[0] = (char)('0' + version);
+        for (size_t i = 0; i < POLICIES; i++)
+            ops[i] = op_policy(names[i], document);
+        assert_int_equal(world_say(w, ALICE, ops, AT_ONCE), ERR_OK);
+        assert_int_equal(world_say(w, ALICE, ops + AT_ONCE, POLICIES - AT_ONCE), ERR_OK);
+    }
+    for (size_t i = 0; i < POLICIES; i++)
+        ops[i] = op_remove(op_policy(names[i], ""));
+    struct registry_head before = world_head(w);
+    assert_int_equal(world_say(w, ALICE, ops, POLICIES), ERR_LIMIT);
+    assert_int_equal(world_head(w).rows[REGISTRY_POLICY_VERSION],
+                     before.rows[REGISTRY_POLICY_VERSION]);
+    world_check_hash(w);
+    assert_int_equal(world_say(w, ALICE, ops, 8), ERR_OK);
+    assert_int_equal(world_say(w, ALICE, ops + 8, POLICIES - 8), ERR_OK);
+    assert_int_equal(world_head(w).rows[REGISTRY_POLICY_VERSION], 0);
+    free(document);
+}
+
 /* --- check --- */
 
 static void check_says_what_would_become_and_leaves_nothing(void **state)
@@ -450,6 +508,8 @@ int main(void)
         IN_WORLD(a_command_takes_effect_as_a_whole_or_not_at_all),
         IN_WORLD(a_command_that_changes_nothing_leaves_the_epoch),
         IN_WORLD(the_rev_guards_against_others),
+        IN_WORLD(each_kind_has_its_limit),
+        IN_WORLD(a_command_that_changes_too_much_is_refused),
         IN_WORLD(check_says_what_would_become_and_leaves_nothing),
         IN_WORLD(what_was_checked_is_still_judged_anew),
         IN_WORLD(a_genuine_command_of_a_newer_program_stops_this_one),
