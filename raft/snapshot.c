@@ -92,10 +92,9 @@ void raft_snapshot_forget(struct raft *r)
 void raft_on_offer(struct raft *r, const struct raft_message *m)
 {
     struct raft_fetch *f = &r->fetch;
-    bool is_needed = m->index > r->commit || r->log.bad_first;
-    uint64_t match = is_needed ? 0 : r->commit;
-    if (match > r->log.durable)
-        match = r->log.durable;
+    uint64_t match = r->commit < r->log.durable ? r->commit : r->log.durable;
+    if (r->log.bad_first && match >= r->log.bad_first)
+        match = r->log.bad_first - 1;
     struct raft_message *reply = raft_post(r, RAFT_APPEND_REPLY, &m->from, match);
     if (reply) {
         reply->ok = true;
@@ -104,7 +103,7 @@ void raft_on_offer(struct raft *r, const struct raft_message *m)
     }
     bool can = !r->is_installing && !r->is_full && !id_is_zero(&m->source) &&
                !id_equal(&m->source, &r->cfg.self);
-    if (!is_needed || !can || f->is_active || f->is_staged)
+    if (m->index <= match || !can || f->is_active || f->is_staged)
         return;
     f->is_active = true;
     f->is_asked = false;

@@ -93,6 +93,35 @@ static uint64_t term_at(struct raft_node *n, uint64_t index)
 
 /* --- each step */
 
+/* Does the member's disk say, now, that it may have voted for this leader in this term? */
+static bool may_have_voted(struct raft_world *w, const struct raft_member *m,
+                           struct raft_node *leader)
+{
+    struct raft_node *n = world_node(w, &m->id);
+    if (!n || n == w->damaged || n->disk.hard.store != m->store)
+        return true;
+    const struct raft_hard *h = &n->disk.hard;
+    return h->term > leader->seen.term ||
+           (h->term == leader->seen.term && id_equal(&h->vote, &leader->id));
+}
+
+static void check_elected(struct raft_node *n)
+{
+    const struct raft_config *config = raft_config(n->core);
+    size_t all[2] = {0}, with[2] = {0};
+    for (size_t i = 0; i < config->count; i++) {
+        const struct raft_member *m = &config->members[i];
+        bool voted = may_have_voted(n->world, m, n);
+        all[0] += m->is_voter;
+        all[1] += m->was_voter;
+        with[0] += m->is_voter && voted;
+        with[1] += m->was_voter && voted;
+    }
+    if (with[0] <= all[0] / 2 || (all[1] && with[1] <= all[1] / 2))
+        world_break(n->world, "elected_by_durable_majorities", "%s in term %llu", n->name,
+                    (ull)n->seen.term);
+}
+
 static void check_leader(struct raft_node *n, const struct raft_status *s)
 {
     struct raft_world *w = n->world;
@@ -205,8 +234,12 @@ void check_step(struct raft_node *n, const struct raft_event *event, const struc
         check_bounds(n, &s);
     }
     n->commit_before = n->has_seen ? n->seen.commit : 0;
+    bool has_won = s.role == RAFT_LEADER &&
+                   !(n->has_seen && n->seen.role == RAFT_LEADER && n->seen.term == s.term);
     n->seen = s;
     n->has_seen = true;
+    if (has_won)
+        check_elected(n);
     note(n, e);
 }
 
@@ -288,8 +321,30 @@ static void check_config(struct raft_node *n, const struct raft_entry *e)
     }
 }
 
+/* The configuration in force is the newest in the log. */
+static void check_members(struct raft_node *n)
+{
+    struct raft_config config;
+    for (uint64_t index = n->seen.last; index > n->seen.base; index--) {
+        struct bytes record;
+        struct raft_entry e;
+        if (raft_record(n->core, index, &record) != ERR_OK ||
+            raft_entry_read(&record, &e) != ERR_OK)
+            return; /* unreadable: it may be another */
+        if (e.kind != RAFT_CONFIG)
+            continue;
+        if (raft_config_decode(e.payload, &config) != ERR_OK ||
+            memcmp(&config, raft_config(n->core), sizeof(config)) != 0)
+            world_break(n->world, "members_are_those_of_the_log", "%s at %llu", n->name,
+                        (ull)index);
+        return;
+    }
+}
+
 void check_write(struct raft_node *n, const struct raft_write *write)
 {
+    if (write->truncate_from)
+        check_members(n);
     struct bytes rest = write->records;
     uint64_t index = write->first_index;
     if (write->truncate_from && write->truncate_from <= n->commit_before)

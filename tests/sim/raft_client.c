@@ -48,9 +48,13 @@ static void begin_op(struct raft_world *w, struct raft_client *c)
 {
     struct raft_op *op = &w->ops[w->op_count++];
     uint64_t key = rng_below(&w->rng, RAFT_KEYS);
+    if (w->features.reads)
+        key = 0;
     unsigned kind = (unsigned)rng_below(&w->rng, 10);
     *op = (struct raft_op){.client = c->name, .key = key, .called = ++w->order};
-    op->type = kind < 4 ? RAFT_OP_READ : kind < 7 ? RAFT_OP_WRITE : RAFT_OP_CAS;
+    op->type = kind < (w->features.reads ? 6 : 4) ? RAFT_OP_READ
+               : kind < 7                         ? RAFT_OP_WRITE
+                                                  : RAFT_OP_CAS;
     op->value = c->name << 20 | ++c->sequence;
     if (w->is_calm) /* reads alone must be answered, too */
         op->type = w->features.ends_with_reads ? RAFT_OP_READ : RAFT_OP_WRITE;

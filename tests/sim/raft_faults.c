@@ -48,6 +48,8 @@ void faults_choose(struct raft_world *w)
     w->voter_count = 1 + 2 * (size_t)rng_below(&w->rng, 3) + (rng_below(&w->rng, 6) == 0);
     if (is_scenario(w, "members"))
         w->voter_count = 2 + (size_t)rng_below(&w->rng, 3);
+    if (is_scenario(w, "reads"))
+        w->voter_count = 3;
     w->node_count = w->voter_count + (size_t)rng_below(&w->rng, RAFT_NODES - w->voter_count);
     if (w->node_count > 6 && w->voter_count < 5)
         w->node_count = 6;
@@ -68,6 +70,8 @@ void faults_choose(struct raft_world *w)
     f->transfer = maybe(w, 100);
     if (is_scenario(w, "elections"))
         f->crash = 15;
+    if (is_scenario(w, "reads"))
+        *f = (struct raft_features){.reads = true, .partition = 12, .one_way = 12, .tail = 20};
     /* Where disks are lost, three must be left to vote. */
     w->voters_min = f->rot || f->wipe || f->rollback ? 3 : 1;
 }

@@ -151,15 +151,15 @@ guard("disk_of_match", "what another disk acknowledged is forgotten", "disks mix
 
 # --- reads and transfer
 
-guard("read_round", "a read waits for a round of heartbeats", "mixed elections",
+guard("read_round", "a read waits for a round of heartbeats", "reads mixed",
       ("raft/read.c", "    return raft_quorum(r, rows);", "    return raft_quorum(r, rows) || true;"))
-guard("unique_context", "a round's number is never used again", "mixed elections",
+guard("unique_context", "a round's number is never used again", "reads mixed",
       ("raft/read.c", "    uint64_t round = r->context + 1;\n    bool is_wanted = false;",
        "    uint64_t round = 1;\n    bool is_wanted = false;"))
 guard("own_commit_before_reads", "reads wait for an entry of the leader's own term",
-      "mixed elections",
+      "reads mixed",
       ("raft/read.c", "    if (r->commit < r->term_start)\n        return;\n", ""))
-guard("applied_before_reads", "... and until their index is applied", "mixed",
+guard("applied_before_reads", "... and until their index is applied", "reads mixed",
       ("raft/read.c", "read->is_confirmed && read->index <= r->applied", "read->is_confirmed"))
 guard("transfer_ends", "a transfer that takes too long ends", "mixed elections",
       ("raft/transfer.c", "!p || r->now_ms >= r->hand_due_ms", "!p"))
@@ -169,8 +169,8 @@ guard("transfer_ends", "a transfer that takes too long ends", "mixed elections",
 guard("never_over_newer", "no snapshot over newer state", "snapshots mixed",
       ("raft/snapshot.c", "    if (s->base.index <= r->commit)\n        return true;\n", ""))
 guard("offer_is_not_an_ack", "a snapshot is acknowledged when it is installed", "snapshots mixed",
-      ("raft/snapshot.c", "    uint64_t match = is_needed ? 0 : r->commit;\n"
-       "    if (match > r->log.durable)\n        match = r->log.durable;\n",
+      ("raft/snapshot.c",
+       "    uint64_t match = r->commit < r->log.durable ? r->commit : r->log.durable;\n",
        "    uint64_t match = m->index;\n"))
 guard("install_when_durable", "... which waits until all its parts are durable", "snapshots mixed",
       ("raft/post.c", "    return is_made && (r->write_count", "    return (is_made || true) && (r->write_count"))

@@ -14,6 +14,7 @@ static const struct {
     {"members", "few voters, changed all the time"},
     {"disks", "rot, loss and failure of disks"},
     {"snapshots", "short logs"},
+    {"reads", "leaders that are cut off and do not know it"},
     {"calm", "no faults at all"},
 };
 

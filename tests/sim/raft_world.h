@@ -88,7 +88,7 @@ struct raft_features { /* of this seed; chances per thousand events, or on and o
     unsigned disk_slow, disk_full, disk_fail, rot, wipe, rollback;
     unsigned change, transfer, unreachable;
     bool through_bytes; /* every message is encoded and decoded */
-    bool ends_with_reads, snapshots, slow_disks, small_windows, small_memory;
+    bool reads, ends_with_reads, snapshots, slow_disks, small_windows, small_memory;
 };
 
 struct raft_options {
