@@ -400,7 +400,7 @@ bool raft_heed_sender(struct raft *r, const struct raft_message *m)
     if (k && (k->store != m->store || k->boot < m->boot)) {
         k->store = m->store;
         k->boot = m->boot;
-        r->is_hard_dirty = true;
+        r->is_known_dirty = true;
     }
     heed_peer(r, m);
     return true;

@@ -108,7 +108,7 @@ void raft_post_begin(struct raft *r)
 static void close_write(struct raft *r)
 {
     struct raft_log *l = &r->log;
-    if (r->is_hard_dirty) {
+    if (r->is_hard_dirty || r->is_known_dirty) {
         r->hard_shown = r->hard;
         raft_post_write(r)->hard = &r->hard_shown;
     }
@@ -124,7 +124,7 @@ static void close_write(struct raft *r)
     r->write.token = ++r->token;
     if (r->is_hard_dirty)
         r->hard_token = r->token;
-    r->is_hard_dirty = false;
+    r->is_hard_dirty = r->is_known_dirty = false;
     CHECK(r->write_count < RAFT_WRITES_MAX);
     size_t at = (r->write_head + r->write_count++) % RAFT_WRITES_MAX;
     r->writes[at] = (struct raft_waiting_write){r->token, l->last};

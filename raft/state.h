@@ -69,9 +69,9 @@ struct raft {
     struct rng rng;
     uint64_t now_ms;
     enum raft_role role;
-    struct raft_hard hard, hard_shown; /* the one shown is what a write points at */
-    bool is_hard_dirty;
-    uint64_t hard_token; /* of the last write with it */
+    struct raft_hard hard, hard_shown;  /* the one shown is what a write points at */
+    bool is_hard_dirty, is_known_dirty; /* the latter: nobody waits for it */
+    uint64_t hard_token;                /* of the last write with it */
     struct id leader;
     uint64_t heard_leader_ms, election_due_ms, heartbeat_due_ms, quorum_due_ms;
     bool has_heard_leader; /* since start or since it was given up */
