@@ -42,8 +42,13 @@ static const char *const macro_names[] = {
 
 static enum err write_node(const struct cel_node *n, enum level least, struct buf *out);
 
-static bool is_number(const struct cel_node *n)
+/* Does the node's text begin with a number? */
+static bool begins_with_number(const struct cel_node *n)
 {
+    while (n->kind == CEL_N_SELECT || n->kind == CEL_N_INDEX ||
+           (n->kind == CEL_N_CALL && n->has_target) ||
+           (n->kind == CEL_N_MACRO && n->op > CEL_M_BIND))
+        n = n->args[0];
     return n->kind == CEL_N_CONST && n->value.kind >= CEL_INT && n->value.kind <= CEL_DOUBLE;
 }
 
@@ -158,10 +163,11 @@ static enum err write_operator(const struct cel_node *n, struct buf *out)
     if (level == L_UNARY) {
         /* two unlike signs in a row are no expression, and -1 is a literal, not a negation */
         bool nests = level_of(n->args[0]) == L_UNARY && n->args[0]->op == n->op;
+        bool groups = begins_with_number(n->args[0]);
         TRY(buf_append_str(out, ops[n->op].text));
-        TRY(buf_append_str(out, is_number(n->args[0]) ? "(" : ""));
+        TRY(buf_append_str(out, groups ? "(" : ""));
         TRY(write_node(n->args[0], nests ? L_UNARY : L_MEMBER, out));
-        return buf_append_str(out, is_number(n->args[0]) ? ")" : "");
+        return buf_append_str(out, groups ? ")" : "");
     }
     for (size_t i = 0; i < n->arg_count; i++) {
         bool is_chain = level == L_AND || level == L_OR;
@@ -171,10 +177,21 @@ static enum err write_operator(const struct cel_node *n, struct buf *out)
     return ERR_OK;
 }
 
+/* What stands before a dot. Parentheses keep a name from being one with what follows. */
+static enum err write_operand(const struct cel_node *n, struct buf *out)
+{
+    bool is_name = n->kind == CEL_N_SELECT || n->kind == CEL_N_IDENT;
+    if (!is_name || !n->is_grouped)
+        return write_node(n, L_MEMBER, out);
+    TRY(buf_append_byte(out, '('));
+    TRY(write_node(n, L_EXPR, out));
+    return buf_append_byte(out, ')');
+}
+
 static enum err write_call(const struct cel_node *n, struct buf *out)
 {
     if (n->has_target) {
-        TRY(write_node(n->args[0], L_MEMBER, out));
+        TRY(write_operand(n->args[0], out));
         TRY(buf_append_byte(out, '.'));
     }
     TRY(buf_append_str(out, n->is_absolute ? "." : ""));
@@ -186,7 +203,7 @@ static enum err write_call(const struct cel_node *n, struct buf *out)
 
 static enum err write_select(const struct cel_node *n, struct buf *out)
 {
-    TRY(write_node(n->args[0], L_MEMBER, out));
+    TRY(write_operand(n->args[0], out));
     TRY(buf_append_str(out, n->is_optional ? ".?" : "."));
     TRY(buf_append_str(out, n->is_quoted ? "`" : ""));
     TRY(buf_append(out, n->name));
@@ -219,8 +236,7 @@ static enum err write_bare(const struct cel_node *n, struct buf *out)
 
 static enum err write_node(const struct cel_node *n, enum level least, struct buf *out)
 {
-    bool is_name = n->kind == CEL_N_SELECT || n->kind == CEL_N_IDENT;
-    bool grouped = level_of(n) < least || (is_name && n->is_grouped && least == L_MEMBER);
+    bool grouped = level_of(n) < least;
     TRY(buf_append_str(out, grouped ? "(" : ""));
     TRY(write_bare(n, out));
     return buf_append_str(out, grouped ? ")" : "");
