@@ -8,6 +8,7 @@
 #define TREE_BYTES_MAX (32u << 20)
 #define PROGRAM_BYTES_MAX (32u << 20)
 #define CODE_BYTES_MAX (8u << 20)
+#define FOLD_BUDGET_ALL 1000000 /* some milliseconds for the constants of one expression */
 
 uint32_t policy_cel_here(const struct cel_compiler *c)
 {
@@ -68,6 +69,19 @@ static enum err emit_parts(struct cel_compiler *c, const struct cel_node *root)
     if (c->depth_max + c->job->local_count >= POLICY_CEL_STACK_MAX)
         return policy_cel_fail(c->job, CEL_CHECK, 0, "needs more than %d values at once",
                                POLICY_CEL_STACK_MAX);
+    return ERR_OK;
+}
+
+static enum err keep_used(struct cel_program *p)
+{
+    const struct cel_env *env = p->env;
+    p->used = arena_alloc(&p->arena, (env->fact_count + 1) * sizeof(*p->used));
+    if (!p->used)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < env->fact_count; i++)
+        if (policy_cel_reads(p, POLICY_CEL_WHOLE, i))
+            p->used[p->used_count++] = (struct cel_used){
+                CEL_PACK(env->facts[i].group, env->facts[i].slot), env->facts[i].name};
     return ERR_OK;
 }
 
@@ -133,7 +147,7 @@ static void compiler_fini(struct cel_compiler *c)
 static enum err emit_program(struct cel_job *job, const struct cel_node *root,
                              struct cel_program *p)
 {
-    struct cel_compiler c = {.job = job, .program = p};
+    struct cel_compiler c = {.job = job, .program = p, .fold_left = FOLD_BUDGET_ALL};
     unsigned type_parts = 1000;
     buf_init(&c.code, CODE_BYTES_MAX);
     buf_init(&c.offsets, CODE_BYTES_MAX);
@@ -145,6 +159,7 @@ static enum err emit_program(struct cel_job *job, const struct cel_node *root,
         e = keep_all(&c);
     compiler_fini(&c);
     TRY(e);
+    TRY(keep_used(p));
     p->local_count = job->local_count;
     p->type = policy_cel_type(CEL_T_DYN);
     if (!job->env->disable_check)

@@ -14,6 +14,7 @@ struct cel_compiler {
     struct buf calls;   /* cel_impl */
     struct buf regexes; /* pointers; owned until the program has them */
     struct cel_vm *vm;  /* for constants; NULL until needed */
+    uint64_t fold_left; /* what finding them out may still cost */
     uint64_t *reads;    /* of the part that is being compiled */
     uint32_t depth;     /* values on the stack here */
     uint32_t depth_max;

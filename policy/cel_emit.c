@@ -2,6 +2,8 @@
  * Recursion is bounded by the depth of trees. */
 #include "policy/cel_compile.h"
 
+#define PATTERNS_MAX 128 /* in the whole and in its parts together */
+
 static struct cel_code code_of(enum cel_code_op op, uint8_t a, uint16_t b, uint32_t c)
 {
     return (struct cel_code){.op = (uint8_t)op, .a = a, .b = b, .c = c};
@@ -147,6 +149,9 @@ static enum err emit_match(struct cel_compiler *c, const struct cel_node *n, boo
     *ret_done &= pattern.kind == CEL_STRING;
     if (!*ret_done)
         return ERR_OK;
+    if (c->regexes.size >= PATTERNS_MAX * sizeof(struct policy_cel_regex *))
+        return policy_cel_fail(c->job, CEL_CHECK, n->offset, "more than %d patterns",
+                               PATTERNS_MAX / 2);
     enum err e = policy_cel_regex_create(policy_cel_bytes(pattern), &regex, &why);
     if (e == ERR_INVALID && !c->job->env->disable_check)
         return policy_cel_fail(c->job, CEL_CHECK, n->args[1]->offset, "not a pattern: %s", why);

@@ -5,7 +5,7 @@
 #include "policy/cel_run.h"
 
 #define FOLD_MEMORY 65536
-#define FOLD_BUDGET 20000
+#define FOLD_BUDGET 20000    /* of one constant */
 #define FOLD_VALUES_MAX 4096 /* of an aggregate; larger ones are made anew each time */
 
 static bool depends(const struct cel_node *n)
@@ -57,14 +57,17 @@ static struct cel_value run_from(struct cel_compiler *c, uint32_t start)
     view.calls = (cel_impl *)(void *)c->calls.data;
     view.regexes = (struct policy_cel_regex **)(void *)c->regexes.data;
     c->vm->memory_used = 0;
-    c->vm->left = FOLD_BUDGET;
+    uint64_t budget = c->fold_left < FOLD_BUDGET ? c->fold_left : FOLD_BUDGET;
+    c->vm->left = budget;
     c->vm->program = &view;
     struct cel_run run = {.vm = c->vm,
                           .program = &view,
                           .at = view.code + start,
                           .top = c->vm->stack,
                           .locals = c->vm->stack};
-    return policy_cel_run(&run);
+    struct cel_value v = policy_cel_run(&run);
+    c->fold_left -= budget - c->vm->left;
+    return v;
 }
 
 enum err policy_cel_fold(struct cel_compiler *c, const struct cel_node *n,

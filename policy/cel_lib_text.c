@@ -66,22 +66,38 @@ struct cel_value policy_cel_fn_ends_with(const struct cel_args *in)
     return policy_cel_bool(bytes_equal(end, text_of(in->args[1])));
 }
 
+/* Most searches take few steps and cost as much. Only those that do not end by then get the many
+ * steps that there may be, and pay for them all, as nobody can say how many they took. */
+#define STEPS_PER_UNIT 4
+struct cel_value policy_cel_match(struct cel_vm *vm, const struct policy_cel_regex *regex,
+                                  struct bytes text)
+{
+    bool found;
+    uint32_t steps = 64 + (uint32_t)(text.size < 4096 ? text.size : 4096) * 4;
+    if (!policy_cel_pay_bytes(vm, text.size + steps / STEPS_PER_UNIT))
+        return policy_cel_no_budget();
+    enum err e = policy_cel_regex_search(regex, vm->matcher, text, steps, &found);
+    if (e != ERR_OK && policy_cel_pay(vm, CEL_REGEX_STEPS_MAX / STEPS_PER_UNIT))
+        e = policy_cel_regex_search(regex, vm->matcher, text, CEL_REGEX_STEPS_MAX, &found);
+    return e == ERR_OK ? policy_cel_bool(found) : policy_cel_no_budget();
+}
+
 /* With a pattern that is made at run time; constant ones are compiled beforehand (cel_emit.c). */
+#define COMPILE_COST 1000
 struct cel_value policy_cel_fn_matches(const struct cel_args *in)
 {
     struct policy_cel_regex *regex;
     const char *why;
-    bool found;
     if (!both_texts(in->args))
         return policy_cel_no_overload();
-    if (!policy_cel_pay(in->vm, 100 + (uint64_t)in->args[1].size + in->args[0].size / 16))
+    if (!policy_cel_pay(in->vm, COMPILE_COST + (uint64_t)in->args[1].size * 4))
         return policy_cel_no_budget();
     enum err e = policy_cel_regex_create(text_of(in->args[1]), &regex, &why);
     if (e != ERR_OK)
         return e == ERR_INVALID ? policy_cel_error(CEL_E_ARGUMENT, why) : policy_cel_no_memory();
-    e = policy_cel_regex_search(regex, in->vm->matcher, text_of(in->args[0]), &found);
+    struct cel_value v = policy_cel_match(in->vm, regex, text_of(in->args[0]));
     policy_cel_regex_destroy(regex);
-    return e == ERR_OK ? policy_cel_bool(found) : policy_cel_no_budget();
+    return v;
 }
 
 /* The byte offset of character args[i], which lies in the text or right behind it. */

@@ -8,7 +8,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#define MATCH_STEPS_MAX 100000
 #define MATCH_DEPTH_MAX 10000
 #define MATCH_HEAP_KIB_MAX 4096
 #define PATTERN_SIZE_MAX 4096
@@ -84,7 +83,6 @@ struct policy_cel_matcher *policy_cel_matcher_create(void)
         policy_cel_matcher_destroy(m);
         return NULL;
     }
-    pcre2_set_match_limit(m->context, MATCH_STEPS_MAX);
     pcre2_set_depth_limit(m->context, MATCH_DEPTH_MAX);
     pcre2_set_heap_limit(m->context, MATCH_HEAP_KIB_MAX);
     return m;
@@ -101,8 +99,9 @@ void policy_cel_matcher_destroy(struct policy_cel_matcher *matcher)
 
 enum err policy_cel_regex_search(const struct policy_cel_regex *regex,
                                  struct policy_cel_matcher *matcher, struct bytes text,
-                                 bool *ret_found)
+                                 uint32_t steps_max, bool *ret_found)
 {
+    pcre2_set_match_limit(matcher->context, steps_max);
     int code = pcre2_match(regex->code, text.size ? text.data : (const uint8_t *)"", text.size, 0,
                            0, matcher->data, matcher->context);
     if (code < 0 && code != PCRE2_ERROR_NOMATCH)

@@ -15,10 +15,12 @@ void policy_cel_regex_destroy(struct policy_cel_regex *regex);
 /* NULL when there is no memory. */
 struct policy_cel_matcher *policy_cel_matcher_create(void);
 void policy_cel_matcher_destroy(struct policy_cel_matcher *matcher);
-/* Is there a match anywhere in the text (UTF-8)? LIMIT: it takes too long to say. */
+#define CEL_REGEX_STEPS_MAX 100000 /* a millisecond or two */
+/* Is there a match anywhere in the text (UTF-8)? LIMIT: it takes more than so many steps, or more
+ * memory than there may be, to say. */
 MUST_CHECK enum err policy_cel_regex_search(const struct policy_cel_regex *regex,
                                             struct policy_cel_matcher *matcher, struct bytes text,
-                                            bool *ret_found);
+                                            uint32_t steps_max, bool *ret_found);
 /* NULL when RE2 has everything that the pattern uses, else what it has not. Also bounds sizes and
  * repetitions. */
 const char *policy_cel_regex_fault(struct bytes pattern);

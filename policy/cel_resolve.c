@@ -38,18 +38,24 @@ static const struct scope *find_local(const struct scope *scope, struct bytes na
     return scope;
 }
 
+/* Without a look at all of `known`: this is asked for each name and each fact. */
+static bool is_named(const char *known, struct bytes name)
+{
+    return strncmp(known, (const char *)name.data, name.size) == 0 && !known[name.size];
+}
+
 static bool bind_global(struct resolver *r, struct cel_node *n, struct bytes name)
 {
     const struct cel_env *env = r->job->env;
     for (size_t i = 0; i < env->fact_count; i++) {
-        if (bytes_equal(bytes_from_str(env->facts[i].name), name)) {
+        if (is_named(env->facts[i].name, name)) {
             n->ref = CEL_REF_FACT;
             n->ref_index = (uint32_t)i;
             return true;
         }
     }
     for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++) {
-        if (bytes_equal(bytes_from_str(type_names[i]), name)) {
+        if (is_named(type_names[i], name)) {
             n->ref = CEL_REF_TYPE;
             n->value = policy_cel_string(bytes_from_str(type_names[i]));
             n->value.kind = CEL_TYPE;

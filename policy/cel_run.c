@@ -37,11 +37,11 @@ static inline const struct cel_value *fact_at(const struct cel_run *run, uint16_
 /* The fact's name, for the failure that it is absent. */
 static struct cel_value absent(const struct cel_run *run, uint16_t packed)
 {
-    const struct cel_env *env = run->program->env;
+    const struct cel_program *p = run->program;
     struct cel_value v = {.kind = CEL_ABSENT};
-    for (size_t i = 0; i < env->fact_count; i++)
-        if (CEL_PACK(env->facts[i].group, env->facts[i].slot) == packed)
-            v.text = env->facts[i].name;
+    for (size_t i = 0; i < p->used_count; i++)
+        if (p->used[i].packed == packed)
+            v.text = p->used[i].name;
     v.size = run->program->offsets[run->at - 1 - run->program->code];
     return v;
 }
@@ -136,15 +136,10 @@ static void run_call(struct cel_run *run, const struct cel_code *i)
 static void run_match(struct cel_run *run, const struct cel_code *i)
 {
     struct cel_value v = pop(run);
-    bool found = false;
-    if (v.kind == CEL_STRING) {
-        enum err e = policy_cel_regex_search(run->program->regexes[i->c], run->vm->matcher,
-                                             policy_cel_bytes(v), &found);
-        bool paid = policy_cel_pay_bytes(run->vm, v.size);
-        v = e == ERR_OK && paid ? policy_cel_bool(found) : policy_cel_no_budget();
-    } else if (!policy_cel_failed(v)) {
+    if (v.kind == CEL_STRING)
+        v = policy_cel_match(run->vm, run->program->regexes[i->c], policy_cel_bytes(v));
+    else if (!policy_cel_failed(v))
         v = policy_cel_no_overload();
-    }
     push_placed(run, v);
 }
 

@@ -58,6 +58,12 @@ struct cel_part {
     uint64_t reads[POLICY_CEL_FACTS_MAX / 64];
 };
 
+/* A fact that the program reads, for the failure that it is absent. */
+struct cel_used {
+    uint16_t packed;
+    const char *name;
+};
+
 struct cel_program {
     struct arena arena; /* holds this too */
     struct bytes source;
@@ -71,6 +77,8 @@ struct cel_program {
     struct policy_cel_regex **regexes;
     uint32_t regex_count;
     uint32_t local_count;
+    struct cel_used *used;
+    uint32_t used_count;
     struct cel_part *parts; /* [0] the whole, then its parts if there are several */
     uint32_t part_count;
 };
@@ -164,6 +172,9 @@ struct cel_value policy_cel_compare(enum cel_op op, struct cel_value a, struct c
 /* NULL: not there. Charges; *ret_spent when that failed. */
 const struct cel_value *policy_cel_map_find(struct cel_vm *vm, struct cel_value map,
                                             struct cel_value key, bool *ret_spent);
+/* Does the pattern match in the text? A bool, or no_budget. */
+struct cel_value policy_cel_match(struct cel_vm *vm, const struct policy_cel_regex *regex,
+                                  struct bytes text);
 /* operand[index] and operand.field, through optionals. */
 struct cel_value policy_cel_get(struct cel_vm *vm, struct cel_value operand, struct cel_value key,
                                 bool is_field, bool optional);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct policy_cel_matcher *matcher = policy_cel_matcher_create();
     CHECK(matcher);
-    e = policy_cel_regex_search(regex, matcher, text, &found);
+    e = policy_cel_regex_search(regex, matcher, text, CEL_REGEX_STEPS_MAX, &found);
     CHECK(e == ERR_OK || e == ERR_LIMIT);
     policy_cel_matcher_destroy(matcher);
     policy_cel_regex_destroy(regex);

@@ -53,7 +53,8 @@ static enum err search(const char *pattern, const char *text, bool *ret_found)
     assert_non_null(matcher);
     enum err e = policy_cel_regex_create(bytes_from_str(pattern), &regex, &why);
     if (e == ERR_OK) {
-        e = policy_cel_regex_search(regex, matcher, bytes_from_str(text), ret_found);
+        e = policy_cel_regex_search(regex, matcher, bytes_from_str(text), CEL_REGEX_STEPS_MAX,
+                                    ret_found);
         policy_cel_regex_destroy(regex);
     }
     policy_cel_matcher_destroy(matcher);
