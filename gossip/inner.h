@@ -32,7 +32,6 @@ static inline void gossip_sooner(uint64_t *due_ms, uint64_t at_ms)
 void gossip_refuse(struct gossip *g, const struct id *from, enum err reason);
 /* Shown by this step. */
 void gossip_tell_news(struct gossip *g, const struct gossip_row *row, enum gossip_kind kind);
-
 /* The incarnation is persisted some way ahead, before anything is sent under it. */
 void gossip_persist_ahead(struct gossip *g);
 
@@ -40,7 +39,7 @@ void gossip_persist_ahead(struct gossip *g);
 struct gossip_row *gossip_row_find(const struct gossip *g, const struct id *id);
 /* NULL: nobody, or two of this prefix. */
 struct gossip_row *gossip_row_by_ref(const struct gossip *g, struct gossip_ref ref);
-/* Rows of ids from this bucket on, by id: index of the first. */
+/* Index of the first row of an id from this prefix on. */
 size_t gossip_row_lower_bound(const struct gossip *g, const uint8_t *prefix, size_t size);
 /* `said`: its NODE record; NULL for ourselves. LIMIT: no row is left that may be forgotten;
  * NO_MEMORY; REPLAYED: it was forgotten with this incarnation or a greater one, and has not signed
@@ -52,7 +51,7 @@ void gossip_row_move(struct gossip *g, struct gossip_row *row, enum gossip_state
                      enum err reason);
 /* The row's versions or state changed: keeps its bucket's hash true. */
 void gossip_row_digest(struct gossip *g, struct gossip_row *row);
-bool gossip_has_expired(const struct gossip *g, const struct gossip_row *row); /* its certificate */
+bool gossip_has_expired(const struct gossip *g, const struct gossip_row *row); /* its chain */
 /* Forgets who was down or gone for long, and makes down whose certificate ended. */
 void gossip_members_reap(struct gossip *g);
 void gossip_members_free(struct gossip *g);
@@ -142,6 +141,8 @@ void gossip_suspicion_put(struct gossip *g, const struct gossip_row *row);
 void gossip_refute(struct gossip *g);
 
 /* --- records.c */
+/* Begins what is signed or verified: what it is, the mesh, whom it is about. Until the next one. */
+struct buf gossip_to_sign(struct gossip *g, const char *domain, const struct id *about);
 void gossip_records_publish(struct gossip *g, enum gossip_kind kind, struct bytes payload);
 void gossip_records_on_record(struct gossip *g, const struct gossip_from *from,
                               const struct gossip_part *part);
@@ -161,7 +162,6 @@ static inline bool gossip_has_record(const struct gossip_row *row, enum gossip_k
 void gossip_blame_roll(struct gossip *g, struct gossip_row *row);
 /* Too much of what it sent was refused: it is not listened to for a while. */
 bool gossip_is_blamed(struct gossip *g, struct gossip_row *sender);
-
 /* --- rumours.c */
 void gossip_rumour_add(struct gossip *g, struct gossip_row *row, unsigned what);
 void gossip_rumours_run(struct gossip *g);

@@ -51,18 +51,23 @@ static enum err keep(struct gossip_row *row, const struct gossip_signed *said,
 
 /* --- signing */
 
-static struct bytes to_sign(struct gossip *g, const struct id *owner, struct bytes signed_bytes)
+struct buf gossip_to_sign(struct gossip *g, const char *domain, const struct id *about)
 {
     struct buf b;
     buf_init_fixed(&b, g->to_verify, GOSSIP_TO_SIGN_HEAD + GOSSIP_SIGNED_MAX);
-    enum err e = buf_append(&b, bytes_of("grapevine gossip 1", 19));
+    enum err e = buf_append(&b, bytes_of(domain, strlen(domain) + 1));
     if (e == ERR_OK)
         e = buf_append(&b, bytes_of(g->cfg.mesh.bytes, sizeof(g->cfg.mesh.bytes)));
     if (e == ERR_OK)
-        e = buf_append(&b, bytes_of(owner->bytes, sizeof(owner->bytes)));
-    if (e == ERR_OK)
-        e = buf_append(&b, signed_bytes);
-    CHECK(e == ERR_OK); /* the decoder let no more pass */
+        e = buf_append(&b, bytes_of(about->bytes, sizeof(about->bytes)));
+    CHECK(e == ERR_OK && b.size <= GOSSIP_TO_SIGN_HEAD);
+    return b;
+}
+
+static struct bytes to_sign(struct gossip *g, const struct id *owner, struct bytes signed_bytes)
+{
+    struct buf b = gossip_to_sign(g, "grapevine gossip 1", owner);
+    CHECK(buf_append(&b, signed_bytes) == ERR_OK); /* the decoder let no more pass */
     return buf_bytes(&b);
 }
 

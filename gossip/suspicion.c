@@ -21,15 +21,8 @@
 static struct bytes to_sign(struct gossip *g, const struct gossip_row *subject,
                             const struct id *accuser)
 {
-    struct buf b;
-    buf_init_fixed(&b, g->to_verify, GOSSIP_TO_SIGN_HEAD + GOSSIP_SIGNED_MAX);
-    enum err e = buf_append(&b, bytes_of("grapevine accusation 1", 23));
-    if (e == ERR_OK)
-        e = buf_append(&b, bytes_of(g->cfg.mesh.bytes, sizeof(g->cfg.mesh.bytes)));
-    if (e == ERR_OK)
-        e = buf_append(&b, bytes_of(subject->member.id.bytes, sizeof(struct id)));
-    if (e == ERR_OK)
-        e = buf_append_u64(&b, subject->member.incarnation);
+    struct buf b = gossip_to_sign(g, "grapevine accusation 1", &subject->member.id);
+    enum err e = buf_append_u64(&b, subject->member.incarnation);
     if (e == ERR_OK)
         e = buf_append(&b, bytes_of(accuser->bytes, sizeof(accuser->bytes)));
     CHECK(e == ERR_OK);

@@ -1,72 +1,32 @@
 /* gossip_sim: many gossip cores in a simulated network with faults and checkers, seed by seed. The
  * program: options, seeds, the summary, and how a failure is told. See README.md here. */
 #include "tests/sim/gossip_world.h"
+#include "tests/sim/program.h"
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct run {
-    uint64_t first, last;
-    const char *trace_path;
-    bool prints_json;
+    struct program program;
     struct swarm_options options;
     struct swarm_stats total;
 };
 
-/* --- what is told when the process dies within a seed */
-
-static char last_words[256];
-
-static void on_death(void)
+static enum err append_options(struct buf *b, const struct swarm_options *o)
 {
-    ssize_t ignored = write(STDERR_FILENO, last_words, strlen(last_words));
-    (void)ignored;
-}
-
-static void on_signal(int number)
-{
-    on_death();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-
-static void prepare_last_words(const struct run *r, uint64_t seed)
-{
-    const struct swarm_options *o = &r->options;
-    struct buf b;
-    buf_init_fixed(&b, (uint8_t *)last_words, sizeof last_words - 2);
-    enum err e = buf_printf(&b,
-                            "gossip_sim: seed %" PRIu64 " failed; again: gossip_sim --seed %" PRIu64
-                            " --scenario %s",
-                            seed, seed, o->scenario);
-    if (e == ERR_OK && o->nodes)
-        e = buf_printf(&b, " --nodes %" PRIu64, o->nodes);
-    if (e == ERR_OK && o->regions)
-        e = buf_printf(&b, " --regions %" PRIu64, o->regions);
-    if (e == ERR_OK && o->seconds)
-        e = buf_printf(&b, " --seconds %" PRIu64, o->seconds);
-    if (e == ERR_OK && o->steps)
-        e = buf_printf(&b, " --steps %" PRIu64, o->steps);
-    if (e == ERR_OK && o->loss >= 0)
-        e = buf_printf(&b, " --loss %g", o->loss * 100);
-    if (e == ERR_OK && o->is_idle)
-        e = buf_append_str(&b, " --idle");
-    CHECK(e == ERR_OK);
-    memcpy(last_words + b.size, "\n", 2);
-}
-
-static void catch_death(void)
-{
-    signal(SIGABRT, on_signal);
-    if (__sanitizer_set_death_callback)
-        __sanitizer_set_death_callback(on_death);
-    else
-        signal(SIGSEGV, on_signal);
+    TRY(buf_printf(b, " --scenario %s", o->scenario));
+    if (o->nodes)
+        TRY(buf_printf(b, " --nodes %" PRIu64, o->nodes));
+    if (o->regions)
+        TRY(buf_printf(b, " --regions %" PRIu64, o->regions));
+    if (o->seconds)
+        TRY(buf_printf(b, " --seconds %" PRIu64, o->seconds));
+    if (o->steps)
+        TRY(buf_printf(b, " --steps %" PRIu64, o->steps));
+    if (o->loss >= 0)
+        TRY(buf_printf(b, " --loss %g", o->loss * 100));
+    return o->is_idle ? buf_append_str(b, " --idle") : ERR_OK;
 }
 
 /* --- options */
@@ -100,15 +60,6 @@ static bool read_number(const char *text, uint64_t max, uint64_t *ret_value)
     return bytes_to_u64(bytes_from_str(text), ret_value) && *ret_value > 0 && *ret_value <= max;
 }
 
-static bool read_range(const char *text, struct run *r)
-{
-    struct bytes all = bytes_from_str(text);
-    struct bytes first = bytes_of(all.data, bytes_find(all, '.'));
-    struct bytes rest = bytes_skip(all, first.size);
-    return bytes_starts_with(rest, BYTES("..")) && bytes_to_u64(first, &r->first) &&
-           bytes_to_u64(bytes_skip(rest, 2), &r->last) && r->first <= r->last;
-}
-
 static bool read_loss(const char *text, double *ret_loss)
 {
     char *end;
@@ -119,13 +70,10 @@ static bool read_loss(const char *text, double *ret_loss)
 static bool read_option(struct run *r, int option)
 {
     struct swarm_options *o = &r->options;
+    bool is_good;
+    if (program_option(&r->program, option, optarg, &is_good))
+        return is_good;
     switch (option) {
-    case 's':
-        if (!bytes_to_u64(bytes_from_str(optarg), &r->first))
-            return false;
-        r->last = r->first;
-        return true;
-    case 'S': return read_range(optarg, r);
     case 'c': o->scenario = optarg; return swarm_scenario_exists(optarg);
     case 'n': return read_number(optarg, SWARM_NODES_MAX, &o->nodes);
     case 'r': return read_number(optarg, SWARM_REGIONS_MAX, &o->regions);
@@ -133,9 +81,7 @@ static bool read_option(struct run *r, int option)
     case 'f': return read_number(optarg, UINT64_MAX, &o->steps);
     case 'l': return read_loss(optarg, &o->loss);
     case 'i': o->is_idle = true; return true;
-    case 't': r->trace_path = optarg; return true;
     case 'p': o->traces_packets = true; return true;
-    case 'o': return r->prints_json = strcmp(optarg, "json") == 0;
     case 'h': usage(stdout); exit(0);
     default: return false;
     }
@@ -143,8 +89,7 @@ static bool read_option(struct run *r, int option)
 
 static bool read_options(int argc, char **argv, struct run *r)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"seeds", required_argument, NULL, 'S'},
+    static const struct option options[] = {PROGRAM_OPTIONS,
                                             {"scenario", required_argument, NULL, 'c'},
                                             {"nodes", required_argument, NULL, 'n'},
                                             {"regions", required_argument, NULL, 'r'},
@@ -152,7 +97,6 @@ static bool read_options(int argc, char **argv, struct run *r)
                                             {"steps", required_argument, NULL, 'f'},
                                             {"loss", required_argument, NULL, 'l'},
                                             {"idle", no_argument, NULL, 'i'},
-                                            {"trace", required_argument, NULL, 't'},
                                             {"packets", no_argument, NULL, 'p'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
@@ -166,12 +110,13 @@ static bool read_options(int argc, char **argv, struct run *r)
 
 static unsigned run_seeds(struct run *r, char failed_seed[24])
 {
-    for (uint64_t seed = r->first; seed <= r->last; seed++) {
+    r->options.trace_file = r->program.trace_file;
+    for (uint64_t seed = r->program.first; seed <= r->program.last; seed++) {
         r->options.seed = seed;
-        prepare_last_words(r, seed);
+        CHECK(append_options(program_seed(&r->program, seed), &r->options) == ERR_OK);
         if (swarm_live(&r->options, &r->total) == 0)
             continue;
-        on_death();
+        program_failed();
         snprintf(failed_seed, 24, "%" PRIu64, seed);
         return 1;
     }
@@ -180,24 +125,18 @@ static unsigned run_seeds(struct run *r, char failed_seed[24])
 
 int main(int argc, char **argv)
 {
-    static struct run r = {.first = 1, .last = 1, .options = {.loss = -1, .scenario = "mixed"}};
+    static struct run r = {.program = {.name = "gossip_sim", .first = 1, .last = 1},
+                           .options = {.loss = -1, .scenario = "mixed"}};
     char failed_seed[24] = "null";
     if (!read_options(argc, argv, &r)) {
         usage(stderr);
         return 2;
     }
-    if (crypto_init() != ERR_OK)
+    if (!program_begin(&r.program))
         return 1;
-    if (r.trace_path && !(r.options.trace_file = fopen(r.trace_path, "w"))) {
-        fprintf(stderr, "gossip_sim: %s: cannot be written\n", r.trace_path);
-        return 1;
-    }
-    catch_death();
     unsigned failures = run_seeds(&r, failed_seed);
-    last_words[0] = '\0';
-    if (r.options.trace_file && fclose(r.options.trace_file) != 0)
-        failures++;
-    if (r.prints_json)
+    failures += !program_end(&r.program);
+    if (r.program.prints_json)
         swarm_stats_print(&r.total, stdout, r.options.scenario, failures == 0, failed_seed);
     return failures ? 1 : 0;
 }

@@ -1,59 +1,21 @@
 /* mesh_sim: whole nodes with scripted engines, users and faults in a simulated world, seed by seed.
  * The program: options, seeds, the summary, and how a failure is told. See README.md here. */
 #include "tests/sim/mesh_town.h"
+#include "tests/sim/program.h"
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define STEPS_DEFAULT 40
 
 struct run {
-    uint64_t first, last;
-    const char *trace_path;
-    bool prints_json;
+    struct program program;
     struct town_options options;
     struct town_stats total;
     uint64_t seeds_done;
 };
-
-/* --- what is told when the process dies within a seed */
-
-static char last_words[160];
-
-static void on_death(void)
-{
-    ssize_t ignored = write(STDERR_FILENO, last_words, strlen(last_words));
-    (void)ignored;
-}
-
-static void on_signal(int number)
-{
-    on_death();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-
-static void prepare_last_words(const struct run *r, uint64_t seed)
-{
-    snprintf(last_words, sizeof last_words,
-             "mesh_sim: seed %" PRIu64 " failed; again: mesh_sim --seed %" PRIu64
-             " --steps %" PRIu64 "%s\n",
-             seed, seed, r->options.steps, r->options.is_calm ? " --calm" : "");
-}
-
-static void catch_death(void)
-{
-    signal(SIGABRT, on_signal);
-    if (__sanitizer_set_death_callback)
-        __sanitizer_set_death_callback(on_death);
-    else
-        signal(SIGSEGV, on_signal);
-}
 
 /* --- options */
 
@@ -72,26 +34,16 @@ static void usage(FILE *out)
           out);
 }
 
-static bool read_number(const char *text, uint64_t *ret_value)
+static bool read_steps(const char *text, uint64_t *ret_steps)
 {
-    return bytes_to_u64(bytes_from_str(text), ret_value);
-}
-
-static bool read_range(const char *text, struct run *r)
-{
-    struct bytes all = bytes_from_str(text);
-    struct bytes first = bytes_of(all.data, bytes_find(all, '.'));
-    struct bytes rest = bytes_skip(all, first.size);
-    return bytes_starts_with(rest, BYTES("..")) && bytes_to_u64(first, &r->first) &&
-           bytes_to_u64(bytes_skip(rest, 2), &r->last) && r->first <= r->last;
+    return bytes_to_u64(bytes_from_str(text), ret_steps) && *ret_steps > 0 &&
+           *ret_steps <= TOWN_JOBS_MAX / 2;
 }
 
 static bool read_options(int argc, char **argv, struct run *r)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"seeds", required_argument, NULL, 'S'},
+    static const struct option options[] = {PROGRAM_OPTIONS,
                                             {"steps", required_argument, NULL, 'n'},
-                                            {"trace", required_argument, NULL, 't'},
                                             {"calm", no_argument, NULL, 'c'},
                                             {"log", no_argument, NULL, 'l'},
                                             {"packets", no_argument, NULL, 'p'},
@@ -99,18 +51,10 @@ static bool read_options(int argc, char **argv, struct run *r)
                                             {NULL, 0, NULL, 0}};
     bool ok = true;
     for (int o; ok && (o = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
+        if (program_option(&r->program, o, optarg, &ok))
+            continue;
         switch (o) {
-        case 's':
-            ok = read_number(optarg, &r->first);
-            r->last = r->first;
-            break;
-        case 'S': ok = read_range(optarg, r); break;
-        case 'n':
-            ok = read_number(optarg, &r->options.steps) && r->options.steps > 0 &&
-                 r->options.steps <= TOWN_JOBS_MAX / 2;
-            break;
-        case 't': r->trace_path = optarg; break;
-        case 'o': ok = r->prints_json = strcmp(optarg, "json") == 0; break;
+        case 'n': ok = read_steps(optarg, &r->options.steps); break;
         case 'c': r->options.is_calm = true; break;
         case 'l': r->options.prints_log = true; break;
         case 'p': r->options.traces_packets = true; break;
@@ -165,37 +109,33 @@ static void print_summary(const struct run *r, unsigned failures, uint64_t faile
 static unsigned run_seed(struct run *r, uint64_t seed)
 {
     struct town_stats stats = {0};
-    prepare_last_words(r, seed);
+    CHECK(buf_printf(program_seed(&r->program, seed), " --steps %" PRIu64 "%s", r->options.steps,
+                     r->options.is_calm ? " --calm" : "") == ERR_OK);
     unsigned failures = town_live(seed, &r->options, &stats);
     add_stats(&r->total, &stats);
     r->seeds_done++;
     if (failures)
-        on_death();
+        program_failed();
     return failures;
 }
 
 int main(int argc, char **argv)
 {
-    struct run r = {.first = 1, .last = 1, .options.steps = STEPS_DEFAULT};
+    struct run r = {.program = {.name = "mesh_sim", .first = 1, .last = 1},
+                    .options.steps = STEPS_DEFAULT};
     if (!read_options(argc, argv, &r)) {
         usage(stderr);
         return 2;
     }
-    if (crypto_init() != ERR_OK)
+    if (!program_begin(&r.program))
         return 1;
-    if (r.trace_path && !(r.options.trace_file = fopen(r.trace_path, "w"))) {
-        fprintf(stderr, "mesh_sim: %s: cannot be written\n", r.trace_path);
-        return 1;
-    }
-    catch_death();
+    r.options.trace_file = r.program.trace_file;
     unsigned failures = 0;
-    uint64_t seed = r.first;
-    for (; failures == 0 && seed <= r.last; seed++)
+    uint64_t seed = r.program.first;
+    for (; failures == 0 && seed <= r.program.last; seed++)
         failures += run_seed(&r, seed);
-    last_words[0] = '\0';
-    if (r.options.trace_file && fclose(r.options.trace_file) != 0)
-        failures++;
-    if (r.prints_json)
+    failures += !program_end(&r.program);
+    if (r.program.prints_json)
         print_summary(&r, failures, seed - 1);
     fflush(stdout);
     if (failures)
