@@ -62,9 +62,12 @@ enum err plan_read_trace(struct plan *p, struct bytes text, size_t *ret_line)
     uint64_t last_us = 0;
     for (size_t number = 1; text.size > 0; number++) {
         size_t end = bytes_find(text, '\n');
-        struct bytes line = bytes_trim(bytes_of(text.data, end));
+        struct bytes line = bytes_of(text.data, end);
         struct plan_arrival a;
         text = bytes_skip(text, end + 1);
+        if (line.size > 0 && line.data[line.size - 1] == '\r')
+            line.size--;
+        line = bytes_trim(line);
         if (line.size == 0 || line.data[0] == '#')
             continue;
         if (!read_line(line, &a) || a.at_us < last_us) {

@@ -11,6 +11,7 @@ static const char *const words[] = {
     "garden", "window", "cloud",  "horse",  "bread",  "chair", "ocean",  "forest",
     "silver", "train",  "letter", "bridge", "apple",  "storm", "candle", "field",
     "mirror", "north",  "island", "clock",  "summer", "voice", "lamp",   "road"};
+#define TALK_TURNS_TIMES 4 /* no conversation has more turns than so many times the mean */
 #define WORD_COUNT (sizeof words / sizeof words[0])
 
 void talk_init(struct talk *t, const struct talk_cfg *cfg)
@@ -172,8 +173,9 @@ static enum err keep_answer(const struct talk *t, struct talk_turn *turn, struct
 void talk_answer(struct talk *t, struct talk_turn *turn, bool with_answer, struct bytes text)
 {
     bool goes_on = t->cfg.turns > 1 && t->waiting_count < t->cfg.waiting_max;
-    if (with_answer && ++turn->turn >= 4 * t->cfg.turns)
-        goes_on = false;
+    if (with_answer)
+        goes_on &= ++turn->turn < TALK_TURNS_TIMES * t->cfg.turns &&
+                   !rng_chance(&t->rng, 1.0 / t->cfg.turns);
     if (!with_answer)
         turn->messages.size = turn->size_before;
     else if (goes_on)
