@@ -19,6 +19,7 @@ void talk_init(struct talk *t, const struct talk_cfg *cfg)
     CHECK(cfg->model_count > 0 && cfg->turns > 0 && cfg->tenant_count > 0);
     *t = (struct talk){.cfg = *cfg};
     rng_init(&t->rng, cfg->seed);
+    rng_init(&t->ends, cfg->seed + 1);
     list_init(&t->waiting);
 }
 
@@ -174,8 +175,8 @@ void talk_answer(struct talk *t, struct talk_turn *turn, bool with_answer, struc
 {
     bool goes_on = t->cfg.turns > 1 && t->waiting_count < t->cfg.waiting_max;
     if (with_answer)
-        goes_on &= ++turn->turn < TALK_TURNS_TIMES * t->cfg.turns &&
-                   !rng_chance(&t->rng, 1.0 / t->cfg.turns);
+        goes_on = goes_on && ++turn->turn < TALK_TURNS_TIMES * t->cfg.turns &&
+                  !rng_chance(&t->ends, 1.0 / t->cfg.turns);
     if (!with_answer)
         turn->messages.size = turn->size_before;
     else if (goes_on)

@@ -41,7 +41,8 @@ struct talk_turn {
 
 struct talk {
     struct talk_cfg cfg;
-    struct rng rng;
+    struct rng rng;      /* of questions: answers, which come when they come, do not touch it */
+    struct rng ends;     /* of conversations */
     struct list waiting; /* longest first */
     uint32_t waiting_count;
     uint64_t conversation_count;
