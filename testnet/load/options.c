@@ -27,6 +27,8 @@ const struct flag options_table[] = {
     {"--open", "N", "requests under way at once (default 10000)", false},
     {"--connections", "N", "to a target at once; requests wait for them (default: no limit)",
      false},
+    {"--abandon", "SHARE", "of clients that leave at the first piece of a stream (default 0)",
+     false},
     {"--precise", NULL, "start on the microsecond; burns a core", false},
     {"--seed", "N", "of arrivals and prompts (default 1)", false},
     {"--history", "FILE", "one line of JSON for each request", false},
@@ -210,6 +212,7 @@ static enum err read_talk(const struct flags *flags, struct run_cfg *cfg, struct
     TRY(read_count(flags, "--prompt-tokens", 1, 200000, &talk->prompt_tokens, message));
     TRY(read_count(flags, "--output-tokens", 1, 200000, &talk->output_tokens, message));
     TRY(read_count(flags, "--open", 1, OPEN_MAX, &cfg->open_max, message));
+    TRY(read_number(flags, "--abandon", 0, 1, &cfg->abandoned, message));
     TRY(read_count(flags, "--connections", 1, OPEN_MAX, &cfg->connections, message));
     talk->waiting_max = cfg->open_max;
     talk->is_stream = !flags_has(flags, "--whole");

@@ -103,7 +103,7 @@ enum err report_json(const struct report *r, struct buf *out)
     json_put_uint(&j, "count", t->count);
     json_put_uint(&j, "warm_up", t->warm_up_count);
     json_put_uint(&j, "ok", t->outcomes[TALLY_OK]);
-    json_put_uint(&j, "failed", t->count - t->outcomes[TALLY_OK]);
+    json_put_uint(&j, "failed", t->failed);
     json_put_uint(&j, "failed_unbegun", t->failed_unbegun);
     put_outcomes(&j, t);
     put_rates(&j, r);

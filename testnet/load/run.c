@@ -19,9 +19,10 @@ struct request {
     struct tally_result result;
     struct buf head, body, text, whole;
     struct sse sse;
+    struct io_task leave; /* not from inside the reading of its answer */
     uint64_t last_piece_us;
     char request_id[FIELD_SIZE], served_by[FIELD_SIZE];
-    bool is_stream, is_ended, has_error, is_malformed;
+    bool is_stream, is_ended, has_error, is_malformed, will_leave;
 };
 
 static uint64_t now_us(const struct run *r)
@@ -82,6 +83,7 @@ static enum tally_outcome outcome_of_failure(enum err e)
 
 static void request_free(struct request *q)
 {
+    io_task_cancel(&q->leave);
     list_remove(&q->node);
     buf_fini(&q->head);
     buf_fini(&q->body);
@@ -135,10 +137,13 @@ static void take_piece(struct request *q, const struct answer_piece *piece)
         q->result.tokens = (uint32_t)piece->tokens;
     if (!piece->has_text)
         return;
-    if (q->result.first_us == 0)
+    if (q->result.first_us == 0) {
         q->result.first_us = at_us;
-    else
+        if (q->will_leave)
+            io_task_post(r->loop, &q->leave);
+    } else {
         tally_gap(&r->tally, q->result.intended_us, at_us - q->last_piece_us);
+    }
     q->last_piece_us = at_us;
     if (piece->tokens < 0)
         q->result.tokens++;
@@ -183,6 +188,13 @@ static void on_fail(struct load_call *call, enum err e, bool has_begun)
     finish(q, outcome_of_failure(e));
 }
 
+static void on_leave(struct io_task *task)
+{
+    struct request *q = LIST_ENTRY(task, struct request, leave);
+    load_call_cancel(&q->call);
+    finish(q, TALLY_ABANDONED);
+}
+
 static const struct load_call_ops call_ops = {on_head, on_data, on_end, on_fail};
 
 /* --- sending */
@@ -215,6 +227,8 @@ static struct request *request_new(struct run *r, const struct plan_arrival *a)
     buf_init(&q->text, CONN_TEXT_MAX);
     buf_init(&q->whole, CONN_TEXT_MAX);
     sse_init(&q->sse, on_event, q);
+    io_task_init(&q->leave, on_leave);
+    q->will_leave = rng_chance(&r->rng, r->cfg.abandoned);
     list_init(&q->node);
     list_init(&q->call.node);
     return q;
@@ -304,6 +318,7 @@ void run_init(struct run *r, struct io_loop *loop, const struct run_cfg *cfg)
     r->loop = loop;
     r->cfg = *cfg;
     plan_init(&r->plan, &cfg->plan);
+    rng_init(&r->rng, cfg->plan.seed + 2); /* neither the arrivals' row nor the questions' */
     talk_init(&r->talk, &cfg->talk);
     tally_init(&r->tally, &cfg->tally);
     list_init(&r->calls);

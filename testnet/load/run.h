@@ -21,6 +21,7 @@ struct run_cfg {
     uint64_t timeout_ms;
     uint32_t open_max;    /* requests at once; more are counted as not sent */
     uint32_t connections; /* to a target at once, for which requests wait; 0: no limit */
+    double abandoned;     /* share of the clients that leave at the first piece of a stream */
     bool checks_marks;    /* an answer without its prompt's mark is somebody else's */
     bool spins;           /* burns a core to start on the microsecond, not the millisecond */
 };
@@ -29,6 +30,7 @@ struct run {
     struct run_cfg cfg;
     struct io_loop *loop;
     struct plan plan;
+    struct rng rng; /* who leaves */
     struct talk talk;
     struct tally tally;
     struct load_target targets[TALLY_TARGETS_MAX];

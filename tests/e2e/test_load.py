@@ -87,6 +87,18 @@ class Fixed(BaseHTTPRequestHandler):
 
 
 @test
+def clients_that_leave_are_no_failures_and_free_the_engine(world):
+    before = world.vllm.metric("vllm:request_success_total")
+    summary = world.run("--rate", "100", "--duration", "1", "--abandon", "0.5",
+                        "--output-tokens", "4000", "--ignore-stop")
+    left = summary["outcomes"]["abandoned"]
+    assert 25 < left < 75 and summary["failed"] == 0, summary["outcomes"]
+    eventually(lambda: world.vllm.metric("vllm:num_requests_running") == 0, "all given up")
+    finished = world.vllm.metric("vllm:request_success_total") - before
+    equal(finished, summary["count"], "ended by themselves or by the client")
+
+
+@test
 def somebody_elses_answer_is_told(world):
     server = HTTPServer(("127.0.0.1", 0), Fixed)
     threading.Thread(target=server.serve_forever, daemon=True).start()

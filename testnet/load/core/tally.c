@@ -60,6 +60,7 @@ void tally_add(struct tally *t, const struct tally_result *r)
     t->outcomes[r->outcome]++;
     t->targets[r->target][failed]++;
     t->tenants[r->tenant][failed]++;
+    t->failed += failed;
     t->failed_unbegun += failed && !r->has_begun;
     if (second < TALLY_SECONDS_MAX) {
         t->seconds[second][failed]++;
@@ -67,7 +68,7 @@ void tally_add(struct tally *t, const struct tally_result *r)
     }
     if (r->outcome != TALLY_NOT_SENT)
         histogram_add(&t->lag, r->sent_us - r->intended_us);
-    if (!failed)
+    if (r->outcome == TALLY_OK)
         add_times(t, r);
 }
 

@@ -13,8 +13,9 @@
 /* Each request ends as one of these. X(constant, word, is it a failure) */
 #define TALLY_OUTCOMES(X)                                                                          \
     X(OK, "ok", false)                                                                             \
-    X(BUSY, "busy", true)         /* 429 */                                                        \
-    X(REJECTED, "rejected", true) /* another 4xx */                                                \
+    X(ABANDONED, "abandoned", false) /* its client left on purpose */                              \
+    X(BUSY, "busy", true)            /* 429 */                                                     \
+    X(REJECTED, "rejected", true)    /* another 4xx */                                             \
     X(SERVER_ERROR, "server_error", true)                                                          \
     X(REFUSED, "refused", true) /* no connection */                                                \
     X(RESET, "reset", true)     /* a connection broke */                                           \
@@ -61,7 +62,8 @@ struct tally {
     struct histogram service;   /* from the sending to the end */
     struct histogram lag;       /* from the intended start to the sending, of all */
     uint64_t outcomes[TALLY_OUTCOME_COUNT];
-    uint64_t failed_unbegun; /* failures before a byte of an answer */
+    uint64_t failed;
+    uint64_t failed_unbegun; /* before a byte of an answer */
     uint64_t count, warm_up_count, tokens, good;
     uint64_t first_intended_us, last_done_us;
     uint64_t targets[TALLY_TARGETS_MAX][2]; /* ok, failed */
