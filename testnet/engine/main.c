@@ -1,6 +1,7 @@
 /* The program `grapevine-engine`: flags, the loop, signals, and one line when it serves:
  * `ready http=127.0.0.1:41237 like=vllm profile=a100 model=llama-3.1-8b`.
  * Exit status: 0 ended by a signal or reclaimed, 1 failed, 2 usage. */
+#include "node/admin/json.h"
 #include "testnet/engine/options.h"
 
 #include <signal.h>
@@ -14,6 +15,7 @@ struct run {
     struct server server;
     struct io_loop *loop;
     struct io_signals *signals;
+    FILE *history; /* NULL: none is kept */
 };
 
 static void on_signal(void *owner, int signal_number)
@@ -43,6 +45,41 @@ static void on_reclaimed(void *owner)
     io_loop_stop(((struct run *)owner)->loop);
 }
 
+static void write_ended(struct json *j, const struct run *r, const struct server_ended *x)
+{
+    json_open(j, '{');
+    json_put_uint(j, "ended_ms", io_wall_ms(r->loop));
+    json_put_uint(j, "id", x->id);
+    json_put_str(j, "mark", x->mark);
+    json_put_str(j, "model", x->model);
+    json_put_str(j, "outcome", x->outcome);
+    json_put_uint(j, "prompt", x->prompt);
+    json_put_uint(j, "cached", x->cached);
+    json_put_uint(j, "output", x->output);
+    json_close(j, '}');
+}
+
+/* Flushed at once: the process may be killed any moment, and that is part of the game. */
+static void on_ended(void *owner, const struct server_ended *x)
+{
+    struct run *r = owner;
+    uint8_t storage[512];
+    struct buf line;
+    struct json j;
+    if (!r->history)
+        return;
+    buf_init_fixed(&line, storage, sizeof storage - 1);
+    json_begin(&j, &line);
+    write_ended(&j, r, x);
+    if (json_end(&j) != ERR_OK)
+        return; /* a name beyond all measure */
+    line.data[line.size++] = '\n';
+    if (fwrite(line.data, 1, line.size, r->history) != line.size || fflush(r->history) != 0) {
+        fprintf(stderr, "grapevine-engine: the history is not whole: is there room?\n");
+        io_loop_stop(r->loop);
+    }
+}
+
 static void print_list(void)
 {
     const struct profile *p;
@@ -70,6 +107,7 @@ static int serve(struct run *r)
     r->server.owner = r;
     r->server.on_listening = on_listening;
     r->server.on_reclaimed = on_reclaimed;
+    r->server.on_ended = on_ended;
     enum err e = server_open(&r->server, r->loop, &r->options.server);
     if (e != ERR_OK) {
         fprintf(stderr, "grapevine-engine: cannot start: %s: %s\n", err_text(e),
@@ -85,8 +123,13 @@ static int serve(struct run *r)
     return e == ERR_OK ? 0 : 1;
 }
 
-static int run(struct run *r)
+static int run(struct run *r, const char *history)
 {
+    if (history && !(r->history = fopen(history, "ab"))) {
+        fprintf(stderr, "grapevine-engine: cannot write the history: %s: look at the path\n",
+                history);
+        return 1;
+    }
     if (io_loop_create(&r->loop) != ERR_OK)
         return 1;
     int status = 1;
@@ -95,6 +138,8 @@ static int run(struct run *r)
         io_signals_close(r->signals);
     }
     io_loop_destroy(r->loop);
+    if (r->history)
+        (void)fclose(r->history); /* every line of it was flushed */
     return status;
 }
 
@@ -118,7 +163,7 @@ int main(int argc, char **argv)
     } else if (e != ERR_OK) {
         fprintf(stderr, "grapevine-engine: %s\n", message.size ? text : err_text(e));
     } else {
-        status = run(r);
+        status = run(r, flags_get(&flags, "--history"));
     }
     free(r);
     return status;

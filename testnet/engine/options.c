@@ -22,6 +22,7 @@ const struct flag options_table[] = {
     {"--cold", NULL, "models are loaded at the start", false},
     {"--api-key", "KEY", "asked for as a bearer token", false},
     {"--fault", "JSON", "in force from the start, as for POST /faults; repeatable", true},
+    {"--history", "FILE", "one line of JSON for each request that was computed", false},
     {"--list", NULL, "print profiles and shapes", false},
     {"--help", NULL, "print this", false},
     {NULL, NULL, NULL, false},

@@ -1,6 +1,7 @@
 """The emulated engine over sockets: surfaces of vLLM and KServe, several models, cold starts, and
 every fault on command. Its likeness to llama.cpp is test_engine_like.py's."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -282,6 +283,29 @@ def a_reclaimed_machine_says_so_and_goes(world):
     equal(ask(engine).status, 200, "it serves till then")
     equal(engine.child.wait(20), 0, "exit status")
     engine.child.stdout.close()
+
+
+@test
+def a_history_tells_what_was_computed(world):
+    path = world.folder / "served.jsonl"
+    engine = world.engine("--history", str(path), *FAST, "--model", "chat=llama-3.1-8b")
+    marks = [f"#{number:016x}" for number in range(3)]
+
+    def say(mark):
+        return [{"role": "user", "content": mark}]
+
+    equal(ask(engine, messages=say(marks[0]), ignore_eos=True).status, 200, "whole")
+    engine.break_by("reset", count=1, after=4)
+    stream(engine, messages=say(marks[1]), ignore_eos=True)
+    with Raw(engine.port) as client:
+        client.send(request_text({**chat_body("chat", stream=True, max_tokens=90000),
+                                  "messages": say(marks[2]), "ignore_eos": True}))
+        client.until(b'"content":"')
+    eventually(lambda: len(path.read_text().splitlines()) == 3, "three lines")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    equal([(line["mark"], line["outcome"]) for line in lines],
+          list(zip(marks, ("done", "broken", "abandoned"))), "what became of them")
+    equal([line["output"] for line in lines[:2]], [8, 4], "tokens")
 
 
 @test

@@ -9,8 +9,16 @@
 
 #include <stdlib.h>
 
-static void job_free(struct job *job)
+static void job_free(struct job *job, const char *outcome)
 {
+    struct server *s = job->server;
+    s->on_ended(s->owner, &(struct server_ended){.id = job->id,
+                                                 .mark = job->mark,
+                                                 .model = job->say.model,
+                                                 .outcome = outcome,
+                                                 .prompt = job->say.times.prompt,
+                                                 .cached = job->say.times.cached,
+                                                 .output = job->output_count});
     map_remove(&job->server->jobs, job_key(job));
     buf_fini(&job->text);
     free(job);
@@ -20,7 +28,7 @@ void job_abandon(struct job *job)
 {
     uint64_t id = job->id;
     struct server *s = job->server;
-    job_free(job);
+    job_free(job, job->is_broken ? "broken" : "abandoned");
     server_cancel(s, id);
 }
 
@@ -41,11 +49,11 @@ bool job_begin_stream(struct job *job)
 /* --- effects */
 
 /* Ends a job that has answered; the connection goes on. */
-static struct conn *release(struct job *job)
+static struct conn *release(struct job *job, const char *outcome)
 {
     struct conn *c = job->conn;
     c->job = NULL;
-    job_free(job);
+    job_free(job, outcome);
     return c;
 }
 
@@ -54,6 +62,7 @@ static bool breaks_off(struct job *job, uint32_t index)
     enum fault_kind kind = job->fault.kind;
     if ((kind != FAULT_RESET && kind != FAULT_CUT) || index < job->fault.after)
         return false;
+    job->is_broken = true;
     conn_break(job->conn, kind == FAULT_RESET);
     return true;
 }
@@ -73,6 +82,7 @@ static void on_token(struct job *job, const struct engine_effect *x)
     struct buf piece;
     if (breaks_off(job, x->index))
         return;
+    job->output_count++;
     if (!job->is_stream) {
         if (buf_append(&job->text, text_of(job, x)) != ERR_OK)
             conn_break(job->conn, true);
@@ -101,7 +111,7 @@ static void finish_stream(struct job *job)
     buf_init_fixed(&piece, storage, sizeof storage);
     bool lacks_end = job->fault.kind == FAULT_LENGTH;
     enum err e = say_end(&job->say, &piece);
-    struct conn *c = release(job);
+    struct conn *c = release(job, "done");
     if (!conn_piece(c, buf_bytes(&piece)))
         return;
     if (lacks_end || e != ERR_OK)
@@ -123,7 +133,7 @@ static void finish_whole(struct job *job)
     else
         e = say_whole(&job->say, buf_bytes(&job->text), &body);
     uint64_t missing = job->fault.kind == FAULT_LENGTH ? 100 : 0;
-    struct conn *c = release(job);
+    struct conn *c = release(job, "done");
     if (e == ERR_OK)
         conn_answer(
             c, &(struct conn_answer){.status = 200, .body = buf_bytes(&body), .missing = missing});
@@ -146,7 +156,7 @@ static void fail(struct job *job, enum err reason)
     buf_init_fixed(&piece, storage, sizeof storage);
     bool has_begun = job->has_begun;
     enum err e = has_begun ? say_error_event(&job->say, &error, &piece) : ERR_OK;
-    struct conn *c = release(job);
+    struct conn *c = release(job, "failed");
     if (!has_begun)
         routes_refuse(c, &error);
     else if (e != ERR_OK)

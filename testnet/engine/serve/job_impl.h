@@ -20,7 +20,8 @@ struct job {
     uint32_t width; /* of embeddings */
     uint64_t input_seeds[SAY_INPUTS_MAX];
     size_t input_count;
-    bool is_stream, has_begun, as_base64;
+    uint32_t output_count;
+    bool is_stream, has_begun, as_base64, is_broken;
 };
 
 static inline struct bytes job_key(const struct job *job)

@@ -183,7 +183,7 @@ bool server_find_model(const struct server *s, const char *name, size_t *ret_ind
 enum err server_open(struct server *s, struct io_loop *loop, const struct server_cfg *cfg)
 {
     static const uint8_t seed[16] = "testnet engine";
-    CHECK(s->on_listening && s->on_reclaimed);
+    CHECK(s->on_listening && s->on_reclaimed && s->on_ended);
     s->loop = loop;
     s->cfg = *cfg;
     TRY(engine_create(&cfg->engine, io_now_us(loop), &s->engine));

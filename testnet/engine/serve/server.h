@@ -25,6 +25,13 @@ struct server_cfg {
     const char *aliases; /* of the first model, comma-separated; NULL */
 };
 
+/* What came of one request that reached the core. */
+struct server_ended {
+    uint64_t id;
+    const char *mark, *model, *outcome; /* "done" "failed" "abandoned" "broken" (by a fault) */
+    uint32_t prompt, cached, output;    /* tokens */
+};
+
 struct server {
     struct io_loop *loop;
     struct server_cfg cfg;
@@ -43,6 +50,7 @@ struct server {
     uint64_t memory_until_us; /* out of memory till then; 0 */
     void (*on_listening)(void *owner, const struct io_addr *addr);
     void (*on_reclaimed)(void *owner); /* the machine is taken away now */
+    void (*on_ended)(void *owner, const struct server_ended *ended);
     void *owner;
 };
 
