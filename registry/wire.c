@@ -110,6 +110,8 @@ static enum err encode(const void *message, size_t size_max, struct buf *out)
     size_t size = protobuf_c_message_get_packed_size(message);
     if (size > size_max)
         return ERR_LIMIT;
+    if (size == 0) /* every field left out: there may be no buffer to write to */
+        return ERR_OK;
     TRY(buf_reserve(out, size));
     out->size += protobuf_c_message_pack(message, out->data + out->size);
     return ERR_OK;
