@@ -1,4 +1,4 @@
-/* How many entries a second one leader and two followers replicate in memory, all three cores on one
+/* How many entries a second one leader and two followers replicate in memory, all on one
  * thread, disks and network replaced by a queue: what consensus itself costs. Prints JSON.
  *
  * usage: raft_core [--entries N] [--batch N] [--payload N] [--bytes]

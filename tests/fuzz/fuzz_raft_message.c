@@ -1,6 +1,6 @@
 /* Any bytes as a message between members: refused, or encoded again in exactly the bytes that were
- * read. What is accepted is given to a core that campaigns and to one that leads: they may refuse it,
- * but not fall. */
+ * read. What is accepted is given to a core that campaigns and to one that leads: they may refuse
+ * it, but not fall. */
 #include "raft/raft.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -218,6 +218,26 @@ static void check_prevote(struct raft_node *n, const struct raft_event *event,
     n->now_before_ms = event->now_ms;
 }
 
+/* Whoever is voted for lacks nothing of what the voter took, durable or not: its end must be known. */
+static void check_grant(struct raft_node *n, const struct raft_event *event,
+                        const struct raft_effects *e)
+{
+    const struct raft_message *m = event->message;
+    if (event->type != RAFT_MESSAGE || m->type != RAFT_VOTE)
+        return;
+    for (size_t i = 0; i < e->send_count; i++) {
+        const struct raft_message *reply = &e->sends[i].message;
+        if (reply->type != RAFT_VOTE_REPLY || !reply->ok)
+            continue;
+        uint64_t last = n->seen.last, term = term_at(n, last);
+        bool is_fresh = m->log_term > term || (m->log_term == term && m->index >= last);
+        bool has_end = term || last == n->seen.base;
+        if (!is_fresh || !has_end)
+            world_break(n->world, "votes_go_to_fresh_logs", "%s in term %llu", n->name,
+                        (ull)n->seen.term);
+    }
+}
+
 void check_step(struct raft_node *n, const struct raft_event *event, const struct raft_effects *e)
 {
     struct raft_status s;
@@ -240,6 +260,7 @@ void check_step(struct raft_node *n, const struct raft_event *event, const struc
     n->has_seen = true;
     if (has_won)
         check_elected(n);
+    check_grant(n, event, e);
     note(n, e);
 }
 

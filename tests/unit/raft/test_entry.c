@@ -1,4 +1,5 @@
-/* Tests of raft/entry: records and configurations are read as they were written, and nothing else. */
+/* Tests of raft/entry: records and configurations are read as they were written, and nothing else.
+ */
 #include "raft/entry.h"
 
 #include <setjmp.h>
