@@ -245,15 +245,22 @@ static void dispatch(struct raft *r, const struct raft_message *m)
     }
 }
 
+/* No log and no mesh lives so long; what is added to such a number would begin at zero again. */
+static bool is_absurd(const struct raft_message *m)
+{
+    uint64_t all = m->term | m->next_term | m->index | m->log_term | m->commit | m->hint | m->count;
+    return all >> 62;
+}
+
 void raft_receive(struct raft *r, const struct raft_message *m)
 {
     r->counts.messages_in++;
     bool is_ours = id_equal(&m->to, &r->cfg.self) && !id_equal(&m->from, &r->cfg.self);
-    if (!is_ours || m->store == 0) {
+    if (!is_ours || m->store == 0 || is_absurd(m)) {
         raft_refuse(r, ERR_INVALID);
         return;
     }
-    if (r->write_count + 2 > RAFT_WRITES_MAX) { /* the disk does not keep up: as if it were lost */
+    if (!raft_has_room(r)) { /* the disk does not keep up: as if it were lost */
         raft_refuse(r, ERR_OVERLOADED);
         return;
     }

@@ -74,7 +74,8 @@ static void check_committed(struct raft_node *n, uint64_t index, uint64_t now_te
         learn_truth(w, index, e.term, digest, now_term);
         check_held(n, index, e.term);
     } else if (index > w->truth_count) {
-        world_break(w, "commits_without_gaps", "%s at %llu", n->name, (ull)index);
+        if (n != w->damaged) /* which may have been the first, of what it cannot read any more */
+            world_break(w, "commits_without_gaps", "%s at %llu", n->name, (ull)index);
     } else if (w->truth[index - 1].digest != digest || w->truth[index - 1].term != e.term) {
         world_break(w, "state_machine_safety",
                     "%s commits another entry at %llu: term %llu not %llu", n->name, (ull)index,
@@ -141,12 +142,15 @@ static void check_leader(struct raft_node *n, const struct raft_status *s)
         return;
     }
     w->stats.elections++;
+    if (s->unreadable_first)
+        world_break(w, "leads_without_a_gap", "%s in term %llu", n->name, (ull)s->term);
     for (uint64_t index = s->base + 1; index <= w->truth_count; index++) {
         struct bytes record;
         if (w->truth[index - 1].leader_term >= s->term)
             return; /* by a later leader: this one won too late */
-        bool has = index <= s->last && raft_record(n->core, index, &record) == ERR_OK &&
-                   record_digest(record) == w->truth[index - 1].digest;
+        bool is_readable = raft_record(n->core, index, &record) == ERR_OK;
+        bool has = is_readable ? record_digest(record) == w->truth[index - 1].digest
+                               : n == w->damaged && index <= s->last; /* rotten since it started */
         if (!has) {
             world_break(w, "leader_completeness", "%s leads in term %llu without entry %llu",
                         n->name, (ull)s->term, (ull)index);
@@ -218,6 +222,32 @@ static void check_prevote(struct raft_node *n, const struct raft_event *event,
     n->now_before_ms = event->now_ms;
 }
 
+/* Check-quorum: whoever hears no majority leads no longer than three election time-outs. */
+static void check_contact(struct raft_node *n, const struct raft_event *event,
+                          const struct raft_effects *e, bool has_won)
+{
+    const struct raft_config *config = raft_config(n->core);
+    size_t all = 0, heard = 0;
+    if (event->type == RAFT_MESSAGE)
+        n->heard_ms[world_node(n->world, &event->message->from)->number] = event->now_ms;
+    for (size_t i = 0; i < e->change_count; i++)
+        has_won |= e->changes[i].reason == RAFT_REASON_CONFIG;
+    if (has_won)
+        n->led_since_ms = event->now_ms; /* or with these members */
+    if (n->seen.role != RAFT_LEADER || event->now_ms < n->led_since_ms + 3 * RAFT_ELECTION_MS)
+        return;
+    for (size_t i = 0; i < config->count; i++) {
+        const struct raft_member *m = &config->members[i];
+        size_t number = world_node(n->world, &m->id)->number;
+        all += m->is_voter;
+        heard += m->is_voter && (number == n->number ||
+                                 event->now_ms < n->heard_ms[number] + 3 * RAFT_ELECTION_MS);
+    }
+    if (heard <= all / 2)
+        world_break(n->world, "leads_with_a_majority", "%s in term %llu", n->name,
+                    (ull)n->seen.term);
+}
+
 /* Whoever is voted for lacks nothing of what the voter took, durable or not: its end must be known. */
 static void check_grant(struct raft_node *n, const struct raft_event *event,
                         const struct raft_effects *e)
@@ -231,8 +261,9 @@ static void check_grant(struct raft_node *n, const struct raft_event *event,
             continue;
         uint64_t last = n->seen.last, term = term_at(n, last);
         bool is_fresh = m->log_term > term || (m->log_term == term && m->index >= last);
-        bool has_end = term || last == n->seen.base;
-        if (!is_fresh || !has_end)
+        bool has_end = !n->seen.unreadable_last || n->seen.unreadable_last < last;
+        bool is_known = term || last == n->seen.base;
+        if (!has_end || (is_known && !is_fresh))
             world_break(n->world, "votes_go_to_fresh_logs", "%s in term %llu", n->name,
                         (ull)n->seen.term);
     }
@@ -261,6 +292,7 @@ void check_step(struct raft_node *n, const struct raft_event *event, const struc
     if (has_won)
         check_elected(n);
     check_grant(n, event, e);
+    check_contact(n, event, e, has_won);
     note(n, e);
 }
 

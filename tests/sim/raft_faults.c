@@ -213,11 +213,14 @@ static void wipe(struct raft_node *n)
     restart_later(n);
 }
 
+/* Found at the next start, or when an old record is read before. */
 static void rot(struct raft_node *n)
 {
     struct raft_disk *d = &n->disk;
-    node_crash(n);
-    restart_later(n);
+    if (rng_below(&n->world->rng, 3)) {
+        node_crash(n);
+        restart_later(n);
+    }
     if (d->record_count == 0)
         return;
     size_t first = rng_below(&n->world->rng, d->record_count);

@@ -73,6 +73,8 @@ guard("old_leaders_are_told", "a leader of an old term learns so", "mixed electi
        "    if"),
       ("raft/election.c", "    if (!m->ok && m->term > r->hard.term) {",
        "    if (false && !m->ok && m->term > r->hard.term) {"))
+guard("check_quorum", "a leader that hears no majority steps down", "mixed reads",
+      ("raft/replication.c", "    if (!raft_quorum(r, rows))\n", "    if (false)\n"))
 guard("needed_though_removed", "who has the removal alone may still campaign", "members mixed",
       ("raft/election.c", "raft_may_be_needed(r) &&", "raft_is_voter(r) &&"))
 

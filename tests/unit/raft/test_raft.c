@@ -1,0 +1,517 @@
+/* Tests of the raft core alone, one step at a time: what it refuses, what it bounds, and what ends it.
+ * What cores do together: tests/sim (raft_sim, golden). */
+#include "raft/raft.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define NOW 10000
+
+struct fixture {
+    struct raft *core;
+    struct raft_effects e;
+    uint64_t now_ms;
+    uint8_t storage[1 << 16];
+    struct buf records;
+    uint8_t last_hash[CRYPTO_HASH_SIZE];
+};
+
+static struct fixture f;
+static const struct id self = {{1}}, other = {{2}}, third = {{3}};
+
+static enum err read_nothing(void *ctx, uint64_t index, struct bytes *ret_record)
+{
+    (void)ctx;
+    (void)index;
+    (void)ret_record;
+    return ERR_NOT_FOUND;
+}
+
+static void step(struct raft_event event)
+{
+    event.now_ms = f.now_ms;
+    raft_step(f.core, &event, &f.e);
+}
+
+static void persist(void)
+{
+    for (int i = 0; i < 4 && f.e.write; i++)
+        step((struct raft_event){.type = RAFT_PERSISTED, .index = f.e.write->token});
+}
+
+static void receive(struct raft_message m)
+{
+    m.to = self;
+    if (id_is_zero(&m.from))
+        m.from = other;
+    if (m.store == 0)
+        m.store = m.from.bytes[0];
+    if (m.boot == 0)
+        m.boot = 1;
+    step((struct raft_event){.type = RAFT_MESSAGE, .message = &m});
+}
+
+/* A member whose log begins after index 1; `voters` of 1, 2, 3. */
+static void create(size_t voters, void (*adjust)(struct raft_cfg *cfg))
+{
+    struct raft_cfg cfg;
+    struct raft_boot boot = {.hard = {.term = 1, .store = 1, .boot = 4}, .last = 1, .applied = 1};
+    memset(&f, 0, sizeof(f));
+    buf_init_fixed(&f.records, f.storage, sizeof(f.storage));
+    boot.base.index = boot.base.term = 1;
+    boot.base.config.count = 3;
+    for (size_t i = 0; i < 3; i++)
+        boot.base.config.members[i] = (struct raft_member){
+            {{(uint8_t)(i + 1)}}, i < voters ? i + 1 : 0, 0, i < voters, false};
+    raft_cfg_init(&cfg);
+    cfg.self = self;
+    cfg.fresh_store = 77;
+    cfg.ops.read = read_nothing;
+    cfg.now_ms = f.now_ms = NOW;
+    if (adjust)
+        adjust(&cfg);
+    assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
+    step((struct raft_event){.type = RAFT_TICK});
+    persist();
+}
+
+static void lead_alone(void (*adjust)(struct raft_cfg *cfg))
+{
+    create(1, adjust);
+    f.now_ms += 2000;
+    step((struct raft_event){.type = RAFT_TICK});
+    persist();
+    assert_true(raft_is_leader(f.core));
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    raft_destroy(f.core);
+    return 0;
+}
+
+static struct raft_status status(void)
+{
+    struct raft_status s;
+    raft_status(f.core, &s);
+    return s;
+}
+
+static uint64_t refused(enum err err)
+{
+    struct raft_counts counts;
+    raft_counts(f.core, &counts);
+    return counts.refused[err];
+}
+
+static const struct raft_message *sent(enum raft_message_type type)
+{
+    for (size_t i = 0; i < f.e.send_count; i++)
+        if (f.e.sends[i].message.type == type)
+            return &f.e.sends[i].message;
+    return NULL;
+}
+
+static void add_record(uint64_t index, uint64_t term, struct bytes payload)
+{
+    struct raft_entry e = {.kind = RAFT_COMMAND, .term = term, .index = index, .payload = payload};
+    size_t at = f.records.size;
+    memcpy(e.prev, f.last_hash, sizeof(e.prev));
+    assert_int_equal(raft_entry_append(&f.records, &e), ERR_OK);
+    raft_entry_hash(bytes_skip(buf_bytes(&f.records), at), f.last_hash);
+}
+
+static struct raft_message append_of(uint64_t count)
+{
+    return (struct raft_message){.type = RAFT_APPEND,
+                                 .term = 5,
+                                 .index = 1,
+                                 .log_term = 1,
+                                 .records = buf_bytes(&f.records),
+                                 .count = count};
+}
+
+/* --- the beginning */
+
+static void a_start_is_durable_before_anything_is_sent(void **state)
+{
+    (void)state;
+    struct raft_cfg cfg;
+    struct raft_boot boot = {.base.index = 0};
+    create(3, NULL);
+    raft_destroy(f.core);
+    raft_cfg_init(&cfg);
+    cfg.self = self;
+    cfg.fresh_store = 77;
+    cfg.ops.read = read_nothing;
+    assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
+    step((struct raft_event){.type = RAFT_TICK});
+    assert_non_null(f.e.write);
+    assert_int_equal(f.e.write->hard->boot, 1);
+    assert_int_equal(f.e.write->hard->store, 77);
+    receive((struct raft_message){.type = RAFT_PREVOTE, .next_term = 1});
+    assert_int_equal(f.e.sends[0].after, 1);
+}
+
+static void bad_configuration_of_a_core_is_refused(void **state)
+{
+    (void)state;
+    struct raft_cfg cfg;
+    struct raft_boot boot = {.base.index = 0};
+    struct raft *r = NULL;
+    create(1, NULL);
+    raft_cfg_init(&cfg);
+    assert_int_equal(raft_create(&cfg, &boot, &r), ERR_INVALID);
+    cfg.self = self;
+    cfg.fresh_store = 1;
+    cfg.ops.read = read_nothing;
+    cfg.inflight_max = 100000;
+    assert_int_equal(raft_create(&cfg, &boot, &r), ERR_INVALID);
+    cfg.inflight_max = 1;
+    boot.base.index = 5; /* cut behind what was applied */
+    assert_int_equal(raft_create(&cfg, &boot, &r), ERR_CORRUPT);
+}
+
+/* --- a follower */
+
+static void records_of_a_later_version_stop_the_node_before_anything_is_kept(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    add_record(2, 5, BYTES("x"));
+    f.storage[8] = 2; /* version */
+    uint32_t crc = raft_crc32c(0, bytes_of(f.storage + 4, f.records.size - 4));
+    for (int i = 0; i < 4; i++)
+        f.storage[i] = (uint8_t)(crc >> (24 - 8 * i));
+    receive(append_of(1));
+    assert_int_equal(f.e.stop, ERR_UNSUPPORTED);
+    assert_null(f.e.write);
+    assert_int_equal(f.e.send_count, 0);
+    step((struct raft_event){.type = RAFT_TICK});
+    assert_int_equal(f.e.send_count, 0);
+    assert_true(raft_deadline_ms(f.core) == UINT64_MAX);
+}
+
+static void a_record_that_breaks_the_chain_is_refused_and_counted(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    add_record(2, 5, BYTES("x"));
+    f.last_hash[0] ^= 1;
+    add_record(3, 5, BYTES("y"));
+    receive(append_of(2));
+    assert_int_equal(refused(ERR_CORRUPT), 1);
+    assert_int_equal(status().last, 2); /* the first was sound */
+    assert_null(sent(RAFT_APPEND_REPLY));
+}
+
+static void a_record_in_the_wrong_place_is_refused(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    add_record(3, 5, BYTES("x"));
+    receive(append_of(1));
+    assert_int_equal(refused(ERR_INVALID), 1);
+    assert_int_equal(status().last, 1);
+}
+
+static void an_acknowledgement_waits_for_its_write(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    add_record(2, 5, BYTES("x"));
+    receive(append_of(1));
+    assert_non_null(f.e.write);
+    assert_int_equal(f.e.write->record_count, 1);
+    assert_int_equal(f.e.sends[0].message.type, RAFT_APPEND_REPLY);
+    assert_int_equal(f.e.sends[0].after, f.e.write->token);
+}
+
+static void nothing_is_applied_before_it_is_durable(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    add_record(2, 5, BYTES("x"));
+    struct raft_message m = append_of(1);
+    m.commit = 2;
+    receive(m);
+    assert_int_equal(f.e.apply_last, 0);
+    persist();
+    assert_int_equal(f.e.apply_first, 2);
+    assert_int_equal(f.e.apply_last, 2);
+}
+
+static void a_follower_with_a_live_leader_heeds_no_campaign(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 5, .index = 1, .log_term = 1});
+    persist();
+    receive((struct raft_message){
+        .type = RAFT_VOTE, .from = third, .term = 9, .index = 9, .log_term = 8});
+    assert_int_equal(status().term, 5);
+    receive((struct raft_message){
+        .type = RAFT_PREVOTE, .from = third, .term = 8, .next_term = 9, .index = 9, .log_term = 8});
+    assert_false(sent(RAFT_PREVOTE_REPLY)->ok);
+    f.now_ms += 1000; /* the leader fell silent */
+    receive((struct raft_message){
+        .type = RAFT_VOTE, .from = third, .term = 9, .index = 9, .log_term = 8});
+    assert_int_equal(status().term, 9);
+    assert_true(sent(RAFT_VOTE_REPLY)->ok);
+}
+
+static void a_campaign_that_the_leader_wants_is_heeded(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 5, .index = 1, .log_term = 1});
+    receive((struct raft_message){
+        .type = RAFT_VOTE, .from = third, .term = 6, .index = 9, .log_term = 5, .is_forced = true});
+    assert_true(sent(RAFT_VOTE_REPLY)->ok);
+}
+
+static void a_leader_of_an_old_term_is_told(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    receive((struct raft_message){.type = RAFT_VOTE, .from = third, .term = 7, .log_term = 7});
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 5, .index = 1, .log_term = 1});
+    assert_false(sent(RAFT_APPEND_REPLY)->ok);
+    assert_int_equal(sent(RAFT_APPEND_REPLY)->term, 7);
+}
+
+static void a_disk_older_than_others_remember_is_fenced(void **state)
+{
+    (void)state;
+    create(3, NULL); /* its fifth start */
+    assert_true(status().is_voter);
+    receive((struct raft_message){.type = RAFT_LOST, .known_store = 1, .known_boot = 6});
+    assert_false(status().is_voter);
+    assert_int_equal(f.e.write->hard->store, 77);
+    f.now_ms += 5000;
+    step((struct raft_event){.type = RAFT_TICK});
+    assert_int_equal(status().role, RAFT_FOLLOWER);
+}
+
+static void a_member_that_speaks_from_an_older_start_is_not_heard(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    receive((struct raft_message){.type = RAFT_PREVOTE, .next_term = 2, .boot = 5});
+    receive((struct raft_message){.type = RAFT_PREVOTE, .next_term = 2, .boot = 4});
+    assert_null(sent(RAFT_PREVOTE_REPLY));
+    assert_non_null(sent(RAFT_LOST));
+    assert_int_equal(sent(RAFT_LOST)->known_boot, 5);
+}
+
+static void absurd_numbers_are_refused(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    receive((struct raft_message){.type = RAFT_VOTE, .term = UINT64_MAX, .log_term = 9});
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 5, .index = UINT64_MAX});
+    assert_int_equal(refused(ERR_INVALID), 2);
+    assert_int_equal(status().term, 1);
+}
+
+static void a_full_disk_takes_no_records_and_says_so(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    step((struct raft_event){.type = RAFT_DISK, .is_full = true});
+    add_record(2, 5, BYTES("x"));
+    receive(append_of(1));
+    assert_true(sent(RAFT_APPEND_REPLY)->is_full);
+    assert_int_equal(status().last, 1);
+    f.now_ms += 5000;
+    step((struct raft_event){.type = RAFT_TICK});
+    assert_int_equal(status().role, RAFT_FOLLOWER); /* it does not campaign */
+}
+
+static void a_failed_write_ends_it(void **state)
+{
+    (void)state;
+    lead_alone(NULL);
+    step((struct raft_event){.type = RAFT_WRITE_FAILED, .err = ERR_IO});
+    assert_int_equal(f.e.stop, ERR_IO);
+    assert_int_equal(f.e.changes[0].role, RAFT_STOPPED);
+    step((struct raft_event){.type = RAFT_READ_INDEX, .tag = 1});
+    assert_int_equal(f.e.read_count, 0);
+}
+
+/* --- a leader */
+
+static void propose(uint64_t tag, struct bytes payload)
+{
+    struct raft_proposal p = {tag, payload};
+    step((struct raft_event){.type = RAFT_PROPOSE, .proposals = &p, .count = 1});
+}
+
+static void little_room(struct raft_cfg *cfg)
+{
+    cfg->uncommitted_bytes_max = 1000;
+    cfg->reads_max = 3;
+    cfg->inflight_max = 2;
+}
+
+static void uncommitted_bytes_are_bounded(void **state)
+{
+    (void)state;
+    static uint8_t payload[300];
+    lead_alone(little_room);
+    for (uint64_t tag = 1; tag <= 2; tag++) {
+        propose(tag, bytes_of(payload, sizeof(payload)));
+        assert_int_equal(f.e.outcomes[0].err, ERR_OK);
+    }
+    propose(3, bytes_of(payload, sizeof(payload)));
+    assert_int_equal(f.e.outcomes[0].err, ERR_OVERLOADED);
+    step((struct raft_event){.type = RAFT_PERSISTED, .index = UINT32_MAX});
+    propose(4, bytes_of(payload, sizeof(payload)));
+    assert_int_equal(f.e.outcomes[0].err, ERR_OK);
+}
+
+static void the_window_of_a_silent_member_is_bounded(void **state)
+{
+    (void)state;
+    lead_alone(little_room);
+    receive((struct raft_message){.type = RAFT_APPEND_REPLY, .term = 2, .index = 2, .ok = true});
+    size_t sent_count = 0;
+    for (uint64_t tag = 1; tag <= 9; tag++) {
+        propose(tag, BYTES("x"));
+        for (size_t i = 0; i < f.e.send_count; i++)
+            sent_count += id_equal(&f.e.sends[i].message.to, &other);
+    }
+    assert_int_equal(sent_count, 2);
+    assert_int_equal(status().progress[0].inflight, 2);
+}
+
+static void waiting_reads_are_bounded(void **state)
+{
+    (void)state;
+    create(3, little_room);
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 5, .index = 1, .log_term = 1});
+    for (uint64_t tag = 1; tag <= 3; tag++) {
+        step((struct raft_event){.type = RAFT_READ_INDEX, .tag = tag});
+        assert_int_equal(f.e.read_count, 0);
+    }
+    step((struct raft_event){.type = RAFT_READ_INDEX, .tag = 4});
+    assert_int_equal(f.e.read_count, 1);
+    assert_int_equal(f.e.reads[0].err, ERR_OVERLOADED);
+    f.now_ms += 2000;
+    step((struct raft_event){.type = RAFT_TICK});
+    assert_int_equal(f.e.read_count, 3); /* nobody answered */
+}
+
+static void a_read_without_a_leader_is_refused_at_once(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    step((struct raft_event){.type = RAFT_READ_INDEX, .tag = 1});
+    assert_int_equal(f.e.reads[0].err, ERR_NOT_LEADER);
+    propose(1, BYTES("x"));
+    assert_int_equal(f.e.outcomes[0].err, ERR_NOT_LEADER);
+}
+
+static enum err change_to(const struct raft_target *targets, size_t count)
+{
+    step((struct raft_event){.type = RAFT_CHANGE, .targets = targets, .count = count, .tag = 1});
+    assert_int_equal(f.e.outcome_count, 1);
+    return f.e.outcomes[0].err;
+}
+
+static void changes_that_are_not_safe_are_refused(void **state)
+{
+    (void)state;
+    const struct raft_target none[] = {{self, false}}, twice[] = {{self, true}, {self, true}};
+    const struct raft_target stranger[] = {{self, true}, {{{9}}, true}};
+    const struct raft_target lagging[] = {{self, true}, {other, true}, {third, false}};
+    const struct raft_target same[] = {{self, true}, {other, false}, {third, false}};
+    const struct raft_target fewer[] = {{self, true}, {other, false}};
+    const struct raft_target alone[] = {{self, true}};
+    lead_alone(NULL);
+    assert_int_equal(change_to(none, 1), ERR_INVALID);
+    assert_int_equal(change_to(twice, 2), ERR_INVALID);
+    assert_int_equal(change_to(stranger, 2), ERR_INVALID);
+    assert_int_equal(change_to(lagging, 3), ERR_NOT_CAUGHT_UP);
+    assert_int_equal(change_to(same, 3), ERR_EXISTS);
+    assert_int_equal(change_to(fewer, 2), ERR_OK);
+    assert_int_equal(change_to(alone, 1), ERR_CHANGE_PENDING);
+}
+
+static void too_many_members_are_a_limit(void **state)
+{
+    (void)state;
+    struct raft_target many[RAFT_MEMBERS_MAX + 1];
+    lead_alone(NULL);
+    for (size_t i = 0; i <= RAFT_MEMBERS_MAX; i++)
+        many[i] = (struct raft_target){{{(uint8_t)(i + 1)}}, i == 0};
+    assert_int_equal(change_to(many, RAFT_MEMBERS_MAX + 1), ERR_LIMIT);
+    assert_int_equal(change_to(many, RAFT_MEMBERS_MAX), ERR_OK);
+}
+
+static void the_lead_goes_to_no_learner(void **state)
+{
+    (void)state;
+    lead_alone(NULL);
+    step((struct raft_event){.type = RAFT_HAND_OVER, .id = other, .tag = 1});
+    assert_int_equal(f.e.outcomes[0].err, ERR_NOT_CAUGHT_UP);
+    propose(2, BYTES("x"));
+    assert_int_equal(f.e.outcomes[0].err, ERR_OK);
+}
+
+static void an_acknowledgement_of_what_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    lead_alone(NULL);
+    receive((struct raft_message){.type = RAFT_APPEND_REPLY, .term = 2, .index = 99, .ok = true});
+    assert_int_equal(refused(ERR_PROTOCOL), 1);
+    assert_int_equal(status().progress[0].match, 0);
+}
+
+static void one_term_has_one_leader_and_this_is_it(void **state)
+{
+    (void)state;
+    lead_alone(NULL);
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 2, .index = 1, .log_term = 1});
+    assert_int_equal(refused(ERR_PROTOCOL), 1);
+    assert_true(raft_is_leader(f.core));
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_start_is_durable_before_anything_is_sent),
+        TEST(bad_configuration_of_a_core_is_refused),
+        TEST(records_of_a_later_version_stop_the_node_before_anything_is_kept),
+        TEST(a_record_that_breaks_the_chain_is_refused_and_counted),
+        TEST(a_record_in_the_wrong_place_is_refused),
+        TEST(an_acknowledgement_waits_for_its_write),
+        TEST(nothing_is_applied_before_it_is_durable),
+        TEST(a_follower_with_a_live_leader_heeds_no_campaign),
+        TEST(a_campaign_that_the_leader_wants_is_heeded),
+        TEST(a_leader_of_an_old_term_is_told),
+        TEST(a_disk_older_than_others_remember_is_fenced),
+        TEST(a_member_that_speaks_from_an_older_start_is_not_heard),
+        TEST(absurd_numbers_are_refused),
+        TEST(a_full_disk_takes_no_records_and_says_so),
+        TEST(a_failed_write_ends_it),
+        TEST(uncommitted_bytes_are_bounded),
+        TEST(the_window_of_a_silent_member_is_bounded),
+        TEST(waiting_reads_are_bounded),
+        TEST(a_read_without_a_leader_is_refused_at_once),
+        TEST(changes_that_are_not_safe_are_refused),
+        TEST(too_many_members_are_a_limit),
+        TEST(the_lead_goes_to_no_learner),
+        TEST(an_acknowledgement_of_what_is_not_there_is_refused),
+        TEST(one_term_has_one_leader_and_this_is_it),
+    };
+    if (crypto_init() != ERR_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
