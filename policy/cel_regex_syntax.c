@@ -10,7 +10,8 @@ static bool is_one_of(uint8_t c, const char *set)
     return c && strchr(set, c);
 }
 
-/* What may follow a backslash, digits apart. */
+/* What may follow a backslash, digits apart. Not \v, which is one character in RE2 and many in
+ * PCRE2. */
 static const char *escape_fault(struct bytes rest, bool in_class)
 {
     uint8_t c = rest.size ? rest.data[0] : 0;
@@ -19,7 +20,7 @@ static const char *escape_fault(struct bytes rest, bool in_class)
                        rest.data[2] >= '0' && rest.data[2] <= '7'
                    ? NULL
                    : "references back are not part of RE2";
-    if (c == '0' || is_one_of(c, "aftnrvdDsSwWpPx"))
+    if (c == '0' || is_one_of(c, "aftnrdDsSwWpPx"))
         return NULL;
     if (!in_class && is_one_of(c, "AbBzQE"))
         return NULL;

@@ -100,8 +100,12 @@ struct cel_value policy_cel_logic(struct cel_value a, struct cel_value b, bool d
 
 static inline void run_logic(struct cel_run *run, const struct cel_code *i)
 {
-    struct cel_value b = pop(run), a = pop(run);
-    push_placed(run, policy_cel_logic(a, b, i->a));
+    const struct cel_value *b = --run->top;
+    struct cel_value *a = run->top - 1;
+    if (a->kind != CEL_BOOL || b->kind != CEL_BOOL)
+        *a = policy_cel_placed(run, policy_cel_logic(*a, *b, i->a));
+    else if (a->boolean != (bool)i->a)
+        *a = *b;
 }
 
 static void run_cond(struct cel_run *run, const struct cel_code *i)

@@ -36,10 +36,11 @@ static void what_re2_has_not_is_refused(void **state)
 {
     (void)state;
     static const char *const faulty[] = {
-        "(a)\\1", "\\k<n>",  "\\g1",  "(?=a)",  "(?!a)",   "(?<=a)",    "(?<!a)", "(?>a)", "(?R)",
-        "(?1)",   "(?(1)a)", "(?#c)", "(*UTF)", "(?|a)",   "(?P=n)",    "(?P>n)", "a++",   "a**",
-        "a*+",    "a{2}{3}", "a?+",   "a{2}*",  "a{1001}", "a{2,1001}", "\\R",    "\\X",   "\\K",
-        "\\G",    "\\Z",     "\\h",   "\\C",    "\\",      "[[.a.]]",   "[\\R]",  "[\\b]"};
+        "(a)\\1", "\\k<n>",  "\\g1",    "(?=a)",   "(?!a)",  "(?<=a)", "(?<!a)",  "(?>a)",
+        "(?R)",   "(?1)",    "(?(1)a)", "(?#c)",   "(*UTF)", "(?|a)",  "(?P=n)",  "(?P>n)",
+        "a++",    "a**",     "a*+",     "a{2}{3}", "a?+",    "a{2}*",  "a{1001}", "a{2,1001}",
+        "\\R",    "\\X",     "\\K",     "\\G",     "\\Z",    "\\h",    "\\C",     "\\",
+        "\\v",    "[[.a.]]", "[\\R]",   "[\\b]"};
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++)
         if (!policy_cel_regex_fault(bytes_from_str(faulty[i])))
             fail_msg("%s passes", faulty[i]);
