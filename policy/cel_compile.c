@@ -10,6 +10,9 @@
 #define CODE_BYTES_MAX (8u << 20)
 #define FOLD_BUDGET_ALL 1000000 /* some milliseconds for the constants of one expression */
 
+/* A level of an expression holds a macro's locals or the arguments of one call, which are fewer. */
+_Static_assert(POLICY_CEL_STACK_MAX > POLICY_CEL_DEPTH_MAX * CEL_L_COUNT + 32, "stack too small");
+
 uint32_t policy_cel_here(const struct cel_compiler *c)
 {
     return (uint32_t)(c->code.size / sizeof(struct cel_code));
@@ -66,9 +69,7 @@ static enum err emit_parts(struct cel_compiler *c, const struct cel_node *root)
     TRY(emit_part(c, root, &p->parts[0]));
     for (uint32_t i = 1; i < count; i++)
         TRY(emit_part(c, root->args[i - 1], &p->parts[i]));
-    if (c->depth_max + c->job->local_count >= POLICY_CEL_STACK_MAX)
-        return policy_cel_fail(c->job, CEL_CHECK, 0, "needs more than %d values at once",
-                               POLICY_CEL_STACK_MAX);
+    CHECK(c->depth_max + c->job->local_count < POLICY_CEL_STACK_MAX);
     return ERR_OK;
 }
 

@@ -5,8 +5,7 @@
 #include "policy/cel_run.h"
 
 #define FOLD_MEMORY 65536
-#define FOLD_BUDGET 20000    /* of one constant */
-#define FOLD_VALUES_MAX 4096 /* of an aggregate; larger ones are made anew each time */
+#define FOLD_BUDGET 20000 /* of one constant */
 
 static bool depends(const struct cel_node *n)
 {
@@ -20,12 +19,11 @@ static bool depends(const struct cel_node *n)
     return false;
 }
 
-/* Copies a value into the program's memory; depth is bounded by that of the expression. */
-static enum err keep(struct cel_compiler *c, struct cel_value *v, uint32_t *left)
+/* Copies a value into the program's memory. Its depth is bounded by that of the expression, its
+ * size by FOLD_MEMORY. */
+static enum err keep(struct cel_compiler *c, struct cel_value *v)
 {
     struct arena *arena = &c->program->arena;
-    if ((*left)-- == 0)
-        return ERR_LIMIT;
     if (v->kind == CEL_STRING || v->kind == CEL_BYTES || v->kind == CEL_TYPE) {
         struct bytes copy = arena_copy(arena, policy_cel_bytes(*v));
         if (v->size && !copy.data)
@@ -41,7 +39,7 @@ static enum err keep(struct cel_compiler *c, struct cel_value *v, uint32_t *left
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         items[i] = v->items[i];
-        TRY(keep(c, &items[i], left));
+        TRY(keep(c, &items[i]));
     }
     v->items = items;
     return ERR_OK;
@@ -73,7 +71,6 @@ static struct cel_value run_from(struct cel_compiler *c, uint32_t start)
 enum err policy_cel_fold(struct cel_compiler *c, const struct cel_node *n,
                          struct cel_value *ret_value, bool *ret_is_constant)
 {
-    uint32_t left = FOLD_VALUES_MAX;
     *ret_is_constant = !depends(n);
     *ret_value = n->value;
     if (!*ret_is_constant || n->kind == CEL_N_CONST || n->ref == CEL_REF_TYPE)
@@ -86,17 +83,11 @@ enum err policy_cel_fold(struct cel_compiler *c, const struct cel_node *n,
     c->is_folding = false;
     TRY(e);
     TRY(policy_cel_emit(c, n, (struct cel_code){.op = CEL_I_RETURN}, -1));
-    if (c->depth_max < POLICY_CEL_STACK_MAX)
-        *ret_value = run_from(c, start);
-    *ret_is_constant = c->depth_max < POLICY_CEL_STACK_MAX && !policy_cel_failed(*ret_value);
-    if (*ret_is_constant) {
-        e = keep(c, ret_value, &left);
-        *ret_is_constant = e == ERR_OK;
-        e = e == ERR_LIMIT ? ERR_OK : e;
-    }
+    *ret_value = run_from(c, start);
+    *ret_is_constant = !policy_cel_failed(*ret_value);
     c->code.size = start * sizeof(struct cel_code);
     c->offsets.size = start * sizeof(uint32_t);
     c->depth = depth;
     c->depth_max = depth_max;
-    return e;
+    return *ret_is_constant ? keep(c, ret_value) : ERR_OK;
 }

@@ -63,7 +63,7 @@ bool policy_cel_tzif_offset(struct bytes tzif, int64_t seconds, int64_t *ret_off
 {
     struct header h;
     uint64_t size;
-    if (!read_header(tzif, 4, &h, &size) || tzif.data[4] < '2' || size > tzif.size - HEADER_SIZE)
+    if (!read_header(tzif, 4, &h, &size) || tzif.data[4] < '2' || size > tzif.size)
         return false; /* version 1 has 32-bit times only; nobody writes it any more */
     tzif = bytes_skip(tzif, HEADER_SIZE + (size_t)size);
     if (!read_header(tzif, 8, &h, &size) || size > tzif.size - HEADER_SIZE)

@@ -35,8 +35,14 @@ static void types_follow_from_what_is_in_an_expression(void **state)
     assert_type("cel.bind(x, [1u], x + x)", "list(uint)");
     assert_type("math.greatest(1, 2.0)", "dyn");
     assert_type("dyn(1) + 1", "int");
+    assert_type("d + d", "dyn");
     assert_type("d.a.b[0]", "dyn");
     assert_type("[optional.of(1), null][0]", "optional_type(int)");
+    /* what is not known is decided by the overload that fits, and by no other that was tried */
+    assert_type("cel.bind(x, [], x[0] + 'a')", "string");
+    /* what was selected from or looped over may be anything */
+    assert_type("cel.bind(x, [], x[0].a == 1 && x[0] > 5 && x[0] > 'a')", "bool");
+    assert_type("cel.bind(x, [], x[0].all(y, true) && x[0] > 5 && x[0] > 'a')", "bool");
 }
 
 static void wrong_types_say_what_was_expected(void **state)
@@ -98,6 +104,14 @@ static void the_longest_name_wins_unless_parentheses_say_otherwise(void **state)
     assert_outcome(outcome_in(&env, "[1].map(x, .x + x)", 1000), "variable", "[8]");
 }
 
+static void a_variable_hides_facts_that_begin_as_it_does(void **state)
+{
+    (void)state;
+    ASSERT_ALL_GIVE({"[{'y': {'z': 5}}].map(x, x.y.z)", "[5]"},
+                    {"[{'y': {'z': 5}}].map(x, .x.y.z)", "[7]"},
+                    {"[{'y': {'z': 5}}].map(x, has(x.y.z) && !has(x.y.a))", "[true]"});
+}
+
 static void declared_functions_are_checked_and_have_no_body(void **state)
 {
     (void)state;
@@ -117,6 +131,7 @@ static void declared_functions_are_checked_and_have_no_body(void **state)
 static void types_that_explode_are_refused(void **state)
 {
     (void)state;
+    assert_fails("cel.bind(x, [], x == [x])", "check", "'==' does not take"); /* of no end */
     char text[4096];
     struct buf out;
     buf_init_fixed(&out, (uint8_t *)text, sizeof(text) - 1);
@@ -139,6 +154,7 @@ int main(void)
         cmocka_unit_test(wrong_types_say_what_was_expected),
         cmocka_unit_test(an_unknown_name_is_told_with_a_near_one),
         cmocka_unit_test(the_longest_name_wins_unless_parentheses_say_otherwise),
+        cmocka_unit_test(a_variable_hides_facts_that_begin_as_it_does),
         cmocka_unit_test(declared_functions_are_checked_and_have_no_body),
         cmocka_unit_test(types_that_explode_are_refused),
     };

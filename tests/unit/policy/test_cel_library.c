@@ -38,7 +38,8 @@ static void conversions_keep_the_value_or_fail(void **state)
         {"duration(duration('1s')) == duration('1s')", "true"});
     ASSERT_ALL_FAIL("eval", {"int('1.5')", "type conversion"}, {"int('')", "type conversion"},
                     {"int(18446744073709551615u)", "out of the range"}, {"int(1e99)", "range"},
-                    {"int(9223372036854775807.0)", "range"}, {"int(0.0 / 0.0)", "range"},
+                    {"int(9223372036854775807.0)", "range"},
+                    {"int(-9223372036854775808.0)", "range"}, {"int(0.0 / 0.0)", "range"},
                     {"uint(-1)", "range"}, {"uint(-0.5)", "range"}, {"uint('-1')", "conversion"},
                     {"double('1x')", "conversion"}, {"double('0x1')", "conversion"},
                     {"double('')", "conversion"}, {"bool('TrUe')", "conversion"},

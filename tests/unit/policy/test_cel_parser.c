@@ -72,6 +72,7 @@ static void what_is_no_expression_is_refused(void **state)
                     {"a.", "the name of a field"}, {"a.in", "name of a field"},
                     {"while", "reserved word"}, {"a ? b", "':' should be"}, {"{1}", "':' should"},
                     {"Msg{a: 1}", "messages are not"}, {"has(a)", "has(a.b)"},
+                    {"l.all(.x, true)", "name of a variable"},
                     {"l.all(1, true)", "name of a variable"}, {"l.all(x.y, true)", "of a variable"},
                     {"l.all(x, x, true)", "two variables of the same name"},
                     {"math.greatest()", "takes something"}, {"m.`a`b`", ""}, {"m.``", "quoted"},

@@ -36,6 +36,7 @@ static void an_absent_fact_is_told_apart_from_an_error(void **state)
     ASSERT_ALL_GIVE({"has(gone.too)", "false"}, {"has(node.tier)", "true"},
                     {"has(gone.too) && gone.too == 'x'", "false"},
                     {"has(gone.too) ? gone.too : 'none'", "\"none\""});
+    assert_outcome(unchecked_outcome_of("has(gone.too.x)"), "has(gone.too.x)", "false");
 }
 
 static void an_error_has_the_place_where_it_happened(void **state)
@@ -84,6 +85,7 @@ static void what_is_not_there_is_an_error_or_a_none(void **state)
         {"{1: 'a', 2u: 'b', true: 'c'}[dyn(2.0)]", "\"b\""});
     assert_fails("m.b", "eval", "no such key");
     assert_fails("l[-1]", "eval", "index out of range");
+    assert_fails("l[3]", "eval", "index out of range");
     assert_fails("[1][dyn(0.5)]", "eval", "index out of range");
     assert_fails("[1][dyn('a')]", "eval", "indexed by a number");
     assert_fails("{1: 1, 1: 2}", "eval", "a key given twice");
@@ -131,6 +133,98 @@ static void a_long_constant_is_made_at_run_time_within_the_bounds(void **state)
     assert_int_equal(buf_append_str(&out, "])"), ERR_OK);
     text[out.size] = 0;
     assert_gives(text, "1000");
+}
+
+/* `piece` so many times, with `between`. */
+static void repeat(struct buf *out, const char *piece, const char *between, int count)
+{
+    for (int k = 0; k < count; k++)
+        assert_int_equal(buf_printf(out, "%s%s", k ? between : "", piece), ERR_OK);
+}
+
+static uint64_t cost_of(const char *expression)
+{
+    struct outcome o = outcome_of(expression);
+    if (o.phase)
+        fail_msg("%s: %s", expression, o.text);
+    return o.cost;
+}
+
+static void everything_that_is_touched_is_paid(void **state)
+{
+    (void)state;
+    const struct cel_env env = cel_fuzz_env(false);
+    char map[2000], text[2200];
+    struct buf out;
+    buf_init_fixed(&out, (uint8_t *)map, sizeof(map) - 1);
+    assert_int_equal(buf_append_str(&out, "{i: 0"), ERR_OK);
+    for (int k = 0; k < 100; k++)
+        assert_int_equal(buf_printf(&out, ", %d: 0", k), ERR_OK);
+    assert_int_equal(buf_append_str(&out, "}"), ERR_OK);
+    map[out.size] = 0;
+    snprintf(text, sizeof(text), "size('%%s'.format([%s])) > 0", map);
+    uint64_t shown = cost_of(text);
+    snprintf(text, sizeof(text), "size(%s) > 0", map);
+    assert_true(shown > cost_of(text) + 101 * 101 + 202);
+    assert_true(cost_of("'%s'.format([[l, l, l, l]])") > cost_of("[[l, l, l, l]]") + 16);
+
+    assert_true(cost_of("l.exists(x, x == 3)") <
+                cost_of("l.exists(x, x == 4)")); /* the first is 3 */
+    assert_true(cost_of("strings.quote(node.tier)") > cost_of("dyn(node.tier)"));
+    assert_true(cost_of("l + l") >= 4 + 6);
+    assert_true(cost_of("node.tier + node.tier") > 4);
+
+    assert_failure(outcome_in(&env, "node.tier.matches('e')", 3), "match", "eval", "bound");
+    assert_failure(outcome_in(&env, "node.tier.matches(node.tier)", 900), "match", "eval", "bound");
+    assert_true(cost_of("node.tier.matches('e')") < 100);
+    static const char hard[] = "('aaaaaaaaaaaa!' + node.tier).matches('^(a+)+$')";
+    assert_outcome(outcome_in(&env, hard, 30000), hard, "false");
+    assert_failure(outcome_in(&env, hard, 20000), hard, "eval", "bound");
+}
+
+static void what_compiling_may_cost_is_bounded(void **state)
+{
+    (void)state;
+    const struct cel_env env = cel_fuzz_env(false);
+    struct cel_program *p;
+    struct cel_problem problem;
+    struct cel_vm *vm;
+    struct buf text, piece;
+    buf_init(&text, POLICY_CEL_SOURCE_MAX);
+    buf_init(&piece, 2000);
+    repeat(&text, "node.tier.matches('a')", " || ", 130);
+    assert_int_equal(policy_cel_compile(&env, buf_bytes(&text), &p, &problem), ERR_INVALID);
+    assert_string_equal(problem.text, "more than 64 patterns");
+
+    buf_clear(&text); /* constants of 13,000 each, of which some are not worked out any more */
+    assert_int_equal(buf_append_str(&piece, "'"), ERR_OK);
+    repeat(&piece, "ab", "", 220);
+    assert_int_equal(buf_append_str(&piece, "'.lastIndexOf('"), ERR_OK);
+    repeat(&piece, "ba", "", 219);
+    assert_int_equal(buf_append_str(&piece, "') > 0"), ERR_OK);
+    assert_int_equal(buf_append_byte(&piece, 0), ERR_OK);
+    repeat(&text, (const char *)piece.data, " && ", 60);
+    assert_int_equal(policy_cel_compile(&env, buf_bytes(&text), &p, &problem), ERR_OK);
+    assert_int_equal(policy_cel_vm_create(65536, &vm), ERR_OK);
+    (void)policy_cel_eval(vm, p, 0, cel_fuzz_facts());
+    assert_true(policy_cel_vm_cost(vm) < 10);
+    (void)policy_cel_eval(vm, p, 59, cel_fuzz_facts());
+    assert_true(policy_cel_vm_cost(vm) > 10000);
+    policy_cel_vm_destroy(vm);
+    policy_cel_program_destroy(p);
+    buf_fini(&text);
+    buf_fini(&piece);
+}
+
+static void loops_beside_each_other_share_their_places(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, POLICY_CEL_SOURCE_MAX);
+    repeat(&text, "l.exists(x, x > 0)", " && ", 300);
+    assert_int_equal(buf_append_byte(&text, 0), ERR_OK);
+    assert_gives((const char *)text.data, "true");
+    buf_fini(&text);
 }
 
 static void constants_are_found_out_beforehand(void **state)
@@ -256,6 +350,9 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_an_error_or_a_none),
         cmocka_unit_test(cost_and_memory_are_bounded),
         cmocka_unit_test(a_long_constant_is_made_at_run_time_within_the_bounds),
+        cmocka_unit_test(everything_that_is_touched_is_paid),
+        cmocka_unit_test(what_compiling_may_cost_is_bounded),
+        cmocka_unit_test(loops_beside_each_other_share_their_places),
         cmocka_unit_test(constants_are_found_out_beforehand),
         cmocka_unit_test(comparisons_work_either_way_round),
         cmocka_unit_test(a_conjunction_comes_apart_into_parts_that_know_what_they_read),
