@@ -50,7 +50,9 @@ static void send(struct swarm_node *n, const struct gossip_send *send)
     struct gossip_addr addr = {0};
     if (m && m->records[GOSSIP_NODE].payload.data)
         addr = swarm_payload_addr(m->records[GOSSIP_NODE].payload);
-    size_t to = addr.size ? swarm_addr_node(s, &addr) : peer;
+    bool is_linked = peer != SIZE_MAX && swarm_link_is_open(s, n->index, peer);
+    size_t to =
+        addr.size && !is_linked ? swarm_addr_node(s, &addr) : peer; /* where it is dialled */
     if (to == SIZE_MAX || s->nodes[to].identity != peer)
         s->stats.unreachable++; /* an old address, or another's now: its link comes to nothing */
     else
