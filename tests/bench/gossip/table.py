@@ -20,6 +20,7 @@ ROWS = (("all alive after starting at once, s", "start", "all_alive_s", 1, 15, N
         ("idle, RSS MiB above a node alone", "idle", "rss_above", 2, None, 0.25),
         ("  other programs, % of the CPUs", "idle", "foreign_percent", 0, None, None),
         ("load, changes/s seen", "load", "seen_per_s", 1, None, None),
+        ("  of those that were made, missed", "load", "missed_per_s", 1, 0.6, None),
         ("load, age p50, s", "load", "age_p50_s", 2, 0.6, None),
         ("load, age p99, s", "load", "age_p99_s", 2, 1.5, None),
         ("load, KiB/s sent", "load", "kib_per_s", 1, 8, None),
@@ -39,6 +40,8 @@ def complete(result):
                 r["idle"]["cpu_above"] = max(0, r["idle"]["cpu_percent"] - alone["cpu_percent"])
                 r["idle"]["rss_above"] = max(0, r["idle"]["rss_mib"] - alone["rss_mib"])
             if "load" in r:
+                r["load"]["missed_per_s"] = max(
+                    0, r["load"]["wanted_per_s"] - r["load"]["seen_per_s"])
                 r["load"]["kib_per_s"] = r["load"]["bytes_per_s"] / 1024
 
 
