@@ -68,21 +68,50 @@ static void put_numbers(struct json *j, const float *values, uint32_t width)
     json_close(j, ']');
 }
 
-/* Little-endian floats in RFC 4648's first alphabet, padded, as OpenAI's clients read them. */
+static enum err append_little_endian(struct buf *out, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    for (int i = 0; i < 4; i++)
+        TRY(buf_append_byte(out, (uint8_t)(bits >> (8 * i))));
+    return ERR_OK;
+}
+
+/* RFC 4648's first alphabet, padded, as OpenAI's clients read it. */
+static enum err append_base64(struct buf *out, struct bytes data)
+{
+    size_t start = out->size;
+    TRY(crypto_base64_append(out, data));
+    for (size_t i = start; i < out->size; i++) {
+        uint8_t *byte = &out->data[i];
+        *byte = *byte == '-' ? '+' : *byte == '_' ? '/' : *byte;
+    }
+    while ((out->size - start) % 4)
+        TRY(buf_append_byte(out, '='));
+    return ERR_OK;
+}
+
+static enum err append_numbers(struct buf *out, const float *values, uint32_t width)
+{
+    struct buf raw;
+    enum err e = ERR_OK;
+    buf_init(&raw, width * sizeof *values);
+    for (uint32_t i = 0; i < width && e == ERR_OK; i++)
+        e = append_little_endian(&raw, values[i]);
+    if (e == ERR_OK)
+        e = append_base64(out, buf_bytes(&raw));
+    buf_fini(&raw);
+    return e;
+}
+
+/* A string that the writer of JSON has begun and ended is opened again at its end. */
 static void put_base64(struct json *j, const float *values, uint32_t width)
 {
     json_text(j, BYTES(""));
     if (j->error != ERR_OK)
         return;
-    j->out->size--; /* inside the quotes */
-    size_t start = j->out->size;
-    j->error = crypto_base64_append(j->out, bytes_of(values, width * sizeof *values));
-    for (size_t i = start; i < j->out->size; i++) {
-        uint8_t *byte = &j->out->data[i];
-        *byte = *byte == '-' ? '+' : *byte == '_' ? '/' : *byte;
-    }
-    while (j->error == ERR_OK && (j->out->size - start) % 4)
-        j->error = buf_append_byte(j->out, '=');
+    j->out->size--;
+    j->error = append_numbers(j->out, values, width);
     if (j->error == ERR_OK)
         j->error = buf_append_byte(j->out, '"');
 }
