@@ -19,11 +19,16 @@ static uint32_t count_working(const struct engine *e)
     return count;
 }
 
-void engine_pass_time(struct engine *e, uint64_t now_us)
+bool engine_is_working(const struct engine *e)
+{
+    return count_working(e) > 0 && !e->frozen_us;
+}
+
+static void pass_time(struct engine *e, uint64_t now_us)
 {
     if (now_us > e->now_us)
         e->now_us = now_us;
-    device_advance(&e->device, e->now_us, count_working(e) > 0 && !e->frozen_us);
+    device_advance(&e->device, e->now_us, engine_is_working(e));
 }
 
 /* --- models come and go */
@@ -164,7 +169,7 @@ static struct model *next_of(struct engine *e, uint64_t *ret_when_us)
 static void run_until(struct engine *e, uint64_t now_us, struct effects *out)
 {
     if (e->frozen_us) {
-        engine_pass_time(e, now_us);
+        pass_time(e, now_us);
         return;
     }
     begin_steps(e, out);
@@ -175,7 +180,7 @@ static void run_until(struct engine *e, uint64_t now_us, struct effects *out)
             break;
         if (out->count + 2 * e->cfg.sequences_max + 2 > ENGINE_EFFECTS_MAX)
             return;
-        engine_pass_time(e, when_us);
+        pass_time(e, when_us);
         if (m->load == ENGINE_LOADING) {
             m->load = ENGINE_LOADED;
             e->has_started = true;
@@ -184,7 +189,7 @@ static void run_until(struct engine *e, uint64_t now_us, struct effects *out)
         }
         begin_steps(e, out);
     }
-    engine_pass_time(e, now_us);
+    pass_time(e, now_us);
 }
 
 /* What was under way goes on where it stopped. */

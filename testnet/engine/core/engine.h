@@ -139,6 +139,6 @@ struct engine_device_view {
     uint32_t clock_mhz;
     bool is_throttled; /* by heat */
 };
-void engine_device(struct engine *e, uint64_t now_us, struct engine_device_view *ret_view);
+void engine_device(const struct engine *e, uint64_t now_us, struct engine_device_view *ret_view);
 
 #endif

@@ -16,7 +16,7 @@ struct engine {
     bool has_started;   /* a model was loaded, and no crash since */
 };
 
-/* Time passes for the accelerator. */
-void engine_pass_time(struct engine *e, uint64_t now_us);
+/* A step is under way and goes on. */
+bool engine_is_working(const struct engine *e);
 
 #endif

@@ -60,10 +60,12 @@ static uint64_t memory_used(const struct engine *e)
     return used;
 }
 
-void engine_device(struct engine *e, uint64_t now_us, struct engine_device_view *ret_view)
+/* On a copy: looking at it changes nothing. */
+void engine_device(const struct engine *e, uint64_t now_us, struct engine_device_view *ret_view)
 {
-    engine_pass_time(e, now_us);
-    const struct device *d = &e->device;
+    struct device copy = e->device, *d = &copy;
+    if (now_us > copy.at_us)
+        device_advance(d, now_us, engine_is_working(e));
     uint64_t total = (uint64_t)(e->cfg.profile->memory_gib * 1073741824.0);
     uint64_t used = d->condition.memory_full ? total : memory_used(e);
     bool is_throttled = device_is_throttled(d);
