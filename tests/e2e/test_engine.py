@@ -3,6 +3,7 @@ every fault on command. Its likeness to llama.cpp is test_engine_like.py's."""
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -117,6 +118,19 @@ def load_is_told_while_it_lasts(world):
         client.close()
     eventually(lambda: engine.metric("vllm:num_requests_running") == 0, "all given up")
     equal(engine.metric("vllm:kv_cache_usage_perc"), 0, "blocks given back")
+
+
+@test
+def metrics_are_well_formed(world):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        raise Skip("no promtool: scripts/setup --test")
+    for engine in (world.vllm, world.llamacpp, world.kserve):
+        text = get(engine.port, "/metrics").body
+        done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True,
+                              timeout=20)
+        # 3: it dislikes names, which are the real servers' own; 1: it cannot read them.
+        assert done.returncode in (0, 3), done.stderr
 
 
 @test

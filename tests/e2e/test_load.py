@@ -48,6 +48,23 @@ def the_same_seed_asks_the_same(world):
 
 
 @test
+def a_trace_is_followed_and_a_bad_one_is_told_by_its_line(world):
+    trace = world.folder / "trace"
+    trace.write_text("# offset prompt output\n0 20 3\n100\n100 300 7\n900 20 1\n")
+    path = world.folder / "history"
+    summary = world.run("--trace", str(trace), "--history", str(path), "--ignore-stop")
+    equal((summary["count"], summary["ok"]), (4, 4), "requests")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    equal(sorted(line["intended_us"] for line in lines), [0, 100000, 100000, 900000], "starts")
+    equal({line["intended_us"]: line["tokens"] for line in lines}[900000], 1, "its length")
+    trace.write_text("5\n4\n")
+    done = subprocess.run([LOAD, "--target", world.url, "--model", "m", "--trace", str(trace)],
+                          capture_output=True, text=True, timeout=20)
+    equal(done.returncode, 1, "status")
+    assert "line 2" in done.stderr, done.stderr
+
+
+@test
 def every_kind_of_failure_has_its_word(world):
     for fault, fields, outcome in (
             ("error", {"status": 503}, "server_error"), ("error", {"status": 404}, "rejected"),
