@@ -2,10 +2,12 @@
 of their answers compared: status, fields of the head, keys and types of the JSON, order of events.
 What an answer says is never compared. Where the two differ on purpose, the test says so."""
 
+import http.client
 import json
 import pathlib
 import re
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from emulated import Workshop
@@ -227,6 +229,38 @@ def a_client_gone_frees_the_slot(world):
         client.close()
         eventually(lambda: not any(slot["is_processing"] for slot in get(port, "/slots").json),
                    "the slot is free", 20)
+
+
+def ask_health(connection):
+    """True while the server will keep the connection."""
+    connection.request("GET", "/health")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.getheader("connection") != "close"
+
+
+@test
+def connections_are_kept_as_long(world):
+    lasted = []
+    for port in world.both:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        count = 1
+        while ask_health(connection):
+            count += 1
+        lasted.append(count)
+        connection.close()
+    equal(lasted[1], lasted[0], "requests on a connection")
+    idle = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for port in world.both]
+    for connection in idle:
+        ask_health(connection)
+    started = time.monotonic()
+    ends = []
+    for connection in idle:
+        equal(connection.sock.recv(1), b"", "the server ends it")
+        ends.append(time.monotonic() - started)
+        connection.close()
+    note(f"{lasted[0]} requests; idle for {ends[0]:.1f} s, ours for {ends[1]:.1f} s")
+    assert 4 < ends[0] < 8 and 4 < ends[1] < 8, ends
 
 
 @test
