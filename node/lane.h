@@ -14,6 +14,7 @@
 #include "node/io/loop.h"
 #include "node/mesh/mesh.h"
 #include "node/routing/candidates.h"
+#include "node/rules/rules.h"
 #include "node/telemetry/metrics.h"
 #include "node/telemetry/receipts.h"
 
@@ -39,7 +40,7 @@ struct lane {
     struct rng rng;
     uint64_t boot_ms;
     uint64_t started_ms; /* io_now_ms */
-    uint64_t epoch;      /* rules in force; 0 until there is a log */
+    uint64_t epoch;      /* rules in force; 0: none yet */
     enum lane_state state;
 
     /* ingress */
@@ -64,6 +65,7 @@ struct lane {
     size_t backend_count;
     struct signer signer;
     struct mesh *mesh;
+    struct rules *rules; /* NULL while the node opens and closes */
 
     struct candidates candidates;
     struct metrics metrics;

@@ -93,7 +93,17 @@ static enum err on_peer_request(void *owner, struct peer *peer, struct h2_stream
                                 struct mesh_stream **ret_stream)
 {
     struct node *n = owner;
-    return peer_conn_open(&n->lane, peer, s, head, ended, ret_stream);
+    if (!rules_owns(head->target))
+        return peer_conn_open(&n->lane, peer, s, head, ended, ret_stream);
+    if (!n->lane.rules)
+        return ERR_DRAINING;
+    return rules_accept(n->lane.rules, peer, s, head, ended, ret_stream);
+}
+
+static enum err admit(void *owner, const struct id *id)
+{
+    const struct node *n = owner;
+    return n->lane.rules ? rules_admit(n->lane.rules, id) : ERR_OK;
 }
 
 static void on_peer(void *owner, struct peer *peer)
@@ -101,6 +111,8 @@ static void on_peer(void *owner, struct peer *peer)
     struct node *n = owner;
     (void)peer;
     candidates_invalidate(&n->lane.candidates);
+    if (n->lane.rules)
+        rules_on_peers(n->lane.rules);
 }
 
 static enum err persist_incarnation(void *owner, uint64_t incarnation)
@@ -144,7 +156,36 @@ static const struct mesh_ops mesh_ops = {
     .persist_remembered = persist_remembered,
     .on_identity_taken = on_identity_taken,
     .on_abroad = on_abroad,
+    .admit = admit,
 };
+
+/* --- rules */
+
+static void take_epoch(struct node *n)
+{
+    struct rules_status s;
+    rules_status(n->lane.rules, &s);
+    n->lane.epoch = s.epoch;
+}
+
+static void on_rules_change(void *owner, uint32_t kinds)
+{
+    struct node *n = owner;
+    take_epoch(n);
+    if (n->lane.mesh && kinds & 1u << REGISTRY_NODE)
+        mesh_review_admission(n->lane.mesh);
+    candidates_invalidate(&n->lane.candidates);
+}
+
+static void on_rules_fatal(void *owner, enum err reason)
+{
+    struct node *n = owner;
+    if (n->cfg.on_fatal)
+        n->cfg.on_fatal(n->cfg.owner, reason);
+}
+
+static const struct rules_ops rules_ops = {.on_change = on_rules_change,
+                                           .on_fatal = on_rules_fatal};
 
 /* --- ready and drained */
 
@@ -230,6 +271,7 @@ void node_drain(struct node *n)
         return;
     n->lane.state = LANE_DRAINING;
     LOG(n->lane.log, LOG_INFO, "draining", LOG_UINT("inflight", n->lane.exchange_count));
+    rules_drain(n->lane.rules);       /* whoever leads next has the time of the draining to begin */
     mesh_facts_changed(n->lane.mesh); /* peers send nothing new */
     n->backlog_steps = 0;
     io_timer_start(n->lane.loop, &n->grace, NODE_BACKLOG_STEP_MS, on_backlog);
@@ -307,6 +349,7 @@ static enum err open_mesh(struct node *n, struct buf *message)
                            .request_window = NODE_REQUEST_WINDOW,
                            .keyring = n->cfg.keyring,
                            .remembered = n->cfg.remembered,
+                           .admission = RULES_COMMAND_TARGET,
                            .incarnation = n->cfg.incarnation};
     memcpy(cfg.gossip_key, n->cfg.gossip_key, sizeof cfg.gossip_key);
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_mesh), &cfg.listen);
@@ -348,6 +391,19 @@ static enum err open_http(struct node *n, struct buf *message)
     return e == ERR_OK ? ERR_OK : explain(message, e, "control socket", n->cfg.control_path);
 }
 
+static enum err open_rules(struct node *n, struct buf *message)
+{
+    struct rules_cfg cfg = {.loop = n->lane.loop,
+                            .identity = n->cfg.identity,
+                            .log = n->lane.log,
+                            .trace = n->lane.trace,
+                            .seed = rng_next(&n->lane.rng),
+                            .dir = n->cfg.rules_dir,
+                            .is_volatile = n->cfg.rules_are_volatile,
+                            .admission = n->cfg.admission};
+    return rules_open(&cfg, &rules_ops, n, message, &n->lane.rules);
+}
+
 static enum err open_backends(struct node *n)
 {
     for (size_t i = 0; i < n->config.backend_count; i++) {
@@ -371,11 +427,15 @@ enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node 
     if (e == ERR_OK)
         e = open_http(n, message);
     if (e == ERR_OK)
+        e = open_rules(n, message);
+    if (e == ERR_OK)
         e = open_mesh(n, message);
     if (e != ERR_OK) {
         node_close(n);
         return e;
     }
+    take_epoch(n);
+    rules_attach(n->lane.rules, n->lane.mesh);
     LOG(cfg->log, LOG_INFO, "started", LOG_STR("http", n->http_addr), LOG_STR("mesh", n->mesh_addr),
         LOG_STR("tier", tier_name(n->config.tier)), LOG_STR("region", n->config.region),
         LOG_UINT("backends", n->lane.backend_count), LOG_UINT("peers", n->config.peer_count));
@@ -428,6 +488,9 @@ enum err node_reload(struct node *n, const struct config *config, struct buf *me
 static void close_exchanges(struct lane *lane)
 {
     http_conn_close_all(lane);
+    struct rules *rules = lane->rules;
+    lane->rules = NULL;
+    rules_close(rules);
     if (lane->mesh)
         mesh_close(lane->mesh);
     lane->mesh = NULL;
@@ -469,6 +532,11 @@ void node_close(struct node *n)
     io_idle_list_fini(&lane->header_timeouts);
     io_idle_list_fini(&lane->linger_timeouts);
     free(n);
+}
+
+struct rules *node_rules(const struct node *n)
+{
+    return n->lane.rules;
 }
 
 const char *node_http_addr(const struct node *n)

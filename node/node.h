@@ -16,6 +16,7 @@
 #include "node/trust/cert.h"
 
 struct node;
+struct rules;
 
 struct node_cfg {
     struct io_loop *loop;
@@ -32,6 +33,9 @@ struct node_cfg {
      * nothing is kept. */
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
     enum err (*persist_keyring)(void *owner, struct bytes ring); /* likewise */
+    const char *rules_dir;    /* D/data: the log and the registry; NULL: no rules (tests) */
+    bool rules_are_volatile;  /* nothing of them is synced */
+    struct bytes admission;   /* the command that admits this node; empty: none */
     struct bytes remembered; /* members' addresses, as persisted last; borrowed for node_open */
     enum err (*persist_remembered)(void *owner,
                                    struct bytes text); /* likewise, if it can be kept */
@@ -42,6 +46,8 @@ struct node_cfg {
     void (*on_drained)(void *owner); /* node_drain is done: no request is left */
     /* Another process runs under this identity, and was first: close this node. May be NULL. */
     void (*on_identity_taken)(void *owner);
+    /* Its disk cannot keep the rules: the process must end. NULL: nobody is told (tests). */
+    void (*on_fatal)(void *owner, enum err reason);
     void *owner;
 };
 
@@ -59,6 +65,7 @@ MUST_CHECK enum err node_reload(struct node *n, const struct config *config, str
 /* Ends everything now. NULL is fine. */
 void node_close(struct node *n);
 
+struct rules *node_rules(const struct node *n);
 /* Actual addresses, "127.0.0.1:7380". */
 const char *node_http_addr(const struct node *n);
 const char *node_mesh_addr(const struct node *n);

@@ -201,6 +201,11 @@ enum err registry_commit(struct registry *r)
     return e;
 }
 
+enum err registry_sync(struct registry *r)
+{
+    return kv_sync(r->kv);
+}
+
 void registry_abort(struct registry *r)
 {
     kv_abort(r->writer.txn);

@@ -29,7 +29,7 @@ struct registry_cfg {
     size_t map_size; /* bytes of address space, bound of the data; 1 GiB is ample */
     struct id mesh;
     uint8_t root[CRYPTO_PUBLIC_SIZE]; /* the mesh's id is this key's */
-    bool no_sync;                     /* tests and simulators only */
+    bool no_sync; /* commits are durable only after registry_sync: kv.h says what that means */
 };
 
 struct registry;
@@ -56,6 +56,7 @@ MUST_CHECK enum err registry_begin(struct registry *r);
 /* Ends the batch, durably. On failure nothing of it is stored. */
 MUST_CHECK enum err registry_commit(struct registry *r);
 void registry_abort(struct registry *r); /* fine without a batch */
+MUST_CHECK enum err registry_sync(struct registry *r); /* for no_sync; on any thread */
 
 struct registry_entry {
     uint64_t index, term; /* index: one above the applied one */

@@ -5,6 +5,7 @@
 
 #include "node/config/config.h"
 #include "node/mesh/mesh.h"
+#include "node/rules/rules.h"
 
 struct admin_view {
     const struct identity *identity;
@@ -15,6 +16,7 @@ struct admin_view {
     uint64_t now_ms;     /* io_now_ms */
     uint64_t started_ms; /* io_now_ms at start */
     uint64_t epoch;
+    const struct rules_status *rules;
     uint64_t incarnation; /* of this node; 0: not known */
     bool has_conflict;    /* another process speaks under its identity */
     uint32_t inflight;

@@ -202,37 +202,3 @@ enum err admin_nodes_json(const struct admin_view *v, struct buf *out)
     json_close(&j, '}');
     return json_end(&j);
 }
-
-static size_t count_alive(const struct admin_view *v)
-{
-    size_t alive = 1; /* this node answers */
-    for (size_t i = 0; v->mesh && i < mesh_peer_count(v->mesh); i++)
-        alive += mesh_peer_is_listed(mesh_peer(v->mesh, i)) &&
-                 mesh_peer(v->mesh, i)->state == PEER_ALIVE;
-    return alive;
-}
-
-enum err admin_status_json(const struct admin_view *v, struct buf *out)
-{
-    char mesh_text[ID_TEXT_SIZE];
-    struct json j;
-    id_to_text(&v->identity->mesh, mesh_text);
-    json_begin(&j, out);
-    json_open(&j, '{');
-    json_put_str(&j, "node", v->identity->cert.name);
-    json_put_str(&j, "mesh", mesh_text);
-    json_put_str(&j, "state", v->state);
-    json_put_uint(&j, "epoch", v->epoch);
-    json_put_uint(&j, "applied",
-                  0); /* of the replicated log, which is not there yet: nothing applied, no hash, */
-    json_put_null(&j, "state_hash"); /* no leader, no voters */
-    json_put_null(&j, "leader");
-    json_key(&j, "voters");
-    json_open(&j, '[');
-    json_close(&j, ']');
-    json_put_uint(&j, "alive", count_alive(v));
-    json_put_uint(&j, "uptime_s", since(v->now_ms, v->started_ms) / 1000);
-    json_put_uint(&j, "inflight", v->inflight);
-    json_close(&j, '}');
-    return json_end(&j);
-}

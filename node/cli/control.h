@@ -4,7 +4,7 @@
 
 #include "node/cli/command.h"
 
-#define CONTROL_TIMEOUT_MS 5000
+#define CONTROL_TIMEOUT_MS 15000            /* a command may wait for a new leader */
 #define CONTROL_BODY_MAX (32 * 1024 * 1024) /* a full mesh's `ls nodes` */
 
 /* Finds the node's directory by the flags, asks, and appends the body of a 200 to `body`. Says what

@@ -35,6 +35,7 @@ static const struct api_endpoint endpoints[] = {
     LOCAL("/mesh/v1/models", false, API_CONTROL, local_models),
     LOCAL("/mesh/v1/receipts", true, API_CONTROL, local_receipt),
     LOCAL("/mesh/v1/events", false, API_CONTROL, local_events),
+    ORDER("/mesh/v1/commands", false, POST_, "POST, OPTIONS", local_commands),
     ORDER("/mesh/v1/leave", false, POST_, "POST, OPTIONS", local_leave),
     ORDER("/mesh/v1/gossip-keys", true, GET_ | POST_, "GET, HEAD, POST, OPTIONS",
           local_gossip_keys),

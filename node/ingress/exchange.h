@@ -109,6 +109,7 @@ struct exchange {
         struct backend_call backend;
         struct peer_call peer;
         struct local_events_call *events; /* a local answer that goes on */
+        struct local_rules_call *rules;   /* one that waits for the mesh's */
     } call;
     struct digest answer_hash;
 };

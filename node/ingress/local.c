@@ -10,9 +10,10 @@
 
 static const char json[] = "application/json";
 
-static struct admin_view view_of(const struct lane *lane)
+static struct admin_view view_of(const struct lane *lane, struct rules_status *rules)
 {
     static const char *const names[] = {"starting", "ready", "draining"};
+    rules_status(lane->rules, rules);
     return (struct admin_view){.identity = lane->identity,
                                .mesh = lane->mesh,
                                .abroad = mesh_abroad(lane->mesh),
@@ -21,6 +22,7 @@ static struct admin_view view_of(const struct lane *lane)
                                .now_ms = io_now_ms(lane->loop),
                                .started_ms = lane->started_ms,
                                .epoch = lane->epoch,
+                               .rules = rules,
                                .incarnation = mesh_incarnation(lane->mesh),
                                .has_conflict = mesh_has_conflict(lane->mesh),
                                .inflight = lane->exchange_count};
@@ -29,7 +31,8 @@ static struct admin_view view_of(const struct lane *lane)
 static enum err answer_view(struct exchange *x,
                             enum err (*write)(const struct admin_view *v, struct buf *out))
 {
-    struct admin_view view = view_of(x->lane);
+    struct rules_status rules;
+    struct admin_view view = view_of(x->lane, &rules);
     struct buf out;
     buf_init(&out, ANSWER_MAX);
     enum err e = write(&view, &out);
@@ -72,7 +75,8 @@ enum err local_openai_models(struct exchange *x, struct bytes path)
     struct bytes id = bytes_skip(path, sizeof "/v1/models" - 1);
     if (id.size == 0)
         return answer_view(x, admin_openai_models_json);
-    struct admin_view view = view_of(x->lane);
+    struct rules_status rules;
+    struct admin_view view = view_of(x->lane, &rules);
     struct buf out;
     buf_init(&out, ANSWER_MAX);
     enum err e = admin_openai_model_json(&view, bytes_skip(id, 1), &out);

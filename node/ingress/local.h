@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+struct body;
+struct buf;
 struct exchange;
 
 enum err local_livez(struct exchange *x, struct bytes path);
@@ -18,7 +20,11 @@ enum err local_models(struct exchange *x, struct bytes path);
 enum err local_receipt(struct exchange *x, struct bytes path);
 /* local_orders.c */
 enum err local_leave(struct exchange *x, struct bytes path);
+/* Appends the whole body: BODY_TOO_LARGE. */
+enum err local_read_body(const struct body *body, struct buf *out);
 enum err local_gossip_keys(struct exchange *x, struct bytes path);
+/* local_rules.c */
+enum err local_commands(struct exchange *x, struct bytes path);
 /* local_events.c */
 enum err local_events(struct exchange *x, struct bytes path);
 

@@ -62,7 +62,7 @@ static void answer_state(struct exchange *x)
     buf_fini(&out);
 }
 
-static enum err read_body(const struct body *body, struct buf *out)
+enum err local_read_body(const struct body *body, struct buf *out)
 {
     struct body_cursor cursor;
     struct bytes part;
@@ -78,7 +78,7 @@ static enum err take_ring(struct exchange *x)
     uint8_t space[KEYRING_SIZE_MAX];
     struct buf ring;
     buf_init_fixed(&ring, space, sizeof(space));
-    enum err e = read_body(&x->body, &ring);
+    enum err e = local_read_body(&x->body, &ring);
     if (e == ERR_OK)
         e = mesh_keys_take(x->lane->mesh, buf_bytes(&ring));
     crypto_wipe(space, sizeof(space));

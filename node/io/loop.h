@@ -99,6 +99,9 @@ void io_signals_close(struct io_signals *signals);
  * already. */
 MUST_CHECK enum err io_work(struct io_loop *loop, void (*work)(void *ctx), void (*done)(void *ctx),
                             void *ctx);
+/* The jobs of this ctx: on return none of them runs or will, and no `done` comes. Waits for one
+ * that runs. */
+void io_work_revoke(struct io_loop *loop, const void *ctx);
 
 /* --- name resolution: on_done gets ERR_OK and one address (IPv4 if there is one), or
  * ERR_RESOLVE / ERR_TIMEOUT. Numeric hosts never leave the machine. After cancel no callback comes;

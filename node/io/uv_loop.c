@@ -89,6 +89,7 @@ enum err io_loop_create(struct io_loop **ret_loop)
     io_timers_init(&loop->timers);
     list_init(&loop->tasks);
     list_init(&loop->last_tasks);
+    list_init(&loop->jobs);
     list_init(&loop->free_streams);
     list_init(&loop->held);
     loop->batch = io_batch_create();

@@ -29,6 +29,7 @@ struct io_loop {
     struct list last_tasks;
     size_t object_count; /* objects their users have not ended yet */
     size_t linger_count; /* streams detached from their users, still sending */
+    struct list jobs;
     size_t work_count;
     size_t resolve_count;
     struct io_batch *batch; /* NULL: every write goes out at once */

@@ -9,26 +9,39 @@
 /* --- jobs */
 
 struct job {
+    struct list node; /* loop->jobs */
     uv_work_t req;
+    uv_sem_t worked;
     struct io_loop *loop;
+    bool is_revoked;
     void (*work)(void *ctx);
     void (*done)(void *ctx);
     void *ctx;
 };
 
+static void job_free(struct job *job)
+{
+    uv_sem_destroy(&job->worked);
+    free(job);
+}
+
 static void on_uv_work(uv_work_t *req)
 {
     struct job *job = req->data;
     job->work(job->ctx);
+    uv_sem_post(&job->worked);
 }
 
 static void on_uv_work_done(uv_work_t *req, int status)
 {
-    struct job job = *(struct job *)req->data;
-    CHECK(status == 0); /* nobody cancels jobs */
-    free(req->data);
+    struct job *heap = req->data;
+    struct job job = *heap;
+    CHECK(status == 0 || job.is_revoked);
+    list_remove(&heap->node);
+    job_free(heap);
     job.loop->work_count--;
-    job.done(job.ctx);
+    if (!job.is_revoked)
+        job.done(job.ctx);
 }
 
 enum err io_work(struct io_loop *loop, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx)
@@ -40,9 +53,27 @@ enum err io_work(struct io_loop *loop, void (*work)(void *ctx), void (*done)(voi
         return ERR_NO_MEMORY;
     *job = (struct job){.loop = loop, .work = work, .done = done, .ctx = ctx};
     job->req.data = job;
+    if (uv_sem_init(&job->worked, 0) != 0) {
+        free(job);
+        return ERR_NO_MEMORY;
+    }
     CHECK(uv_queue_work(&loop->uv, &job->req, on_uv_work, on_uv_work_done) == 0);
+    list_push_back(&loop->jobs, &job->node);
     loop->work_count++;
     return ERR_OK;
+}
+
+void io_work_revoke(struct io_loop *loop, const void *ctx)
+{
+    LIST_EACH(it, &loop->jobs)
+    {
+        struct job *job = LIST_ENTRY(it, struct job, node);
+        if (job->ctx != ctx || job->is_revoked)
+            continue;
+        job->is_revoked = true;
+        if (uv_cancel((uv_req_t *)&job->req) != 0)
+            uv_sem_wait(&job->worked);
+    }
 }
 
 /* --- names. A look-up that its user no longer waits for cannot always be stopped: it is orphaned,

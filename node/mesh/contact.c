@@ -62,7 +62,9 @@ bool contact_is_wanted(const struct contact *c)
     if (!p || c->is_self || c->port == 0)
         return c->is_listed && !c->is_self;
     const struct peer_slot *slot = (const struct peer_slot *)p;
-    bool is_asked_for = slot->wants_link || slot->is_via || slot->is_tried ||
+    if (slot->is_revoked)
+        return false;
+    bool is_asked_for = slot->wants_link || slot->is_via || slot->is_tried || slot->is_ruled ||
                         slot->mail.count > 0 || slot->keys.is_due;
     if (!c->is_listed)
         return is_asked_for;

@@ -15,6 +15,9 @@ static enum err check_cert(const struct mesh *m, const struct facts_node *n, uin
         return ERR_CERT_SCOPE;
     if (!id_equal(&leaf->mesh, &m->cfg.identity->mesh))
         return ERR_WRONG_MESH;
+    struct id id = id_of_public_key(leaf->subject);
+    if (m->ops->admit && m->ops->admit(m->owner, &id) == ERR_REVOKED)
+        return ERR_REVOKED;
     bool is_its_own = bytes_equal(n->name, bytes_from_str(leaf->name)) && n->tier == leaf->tier &&
                       bytes_equal(n->region, bytes_from_str(leaf->region));
     *ret_cert = *leaf;

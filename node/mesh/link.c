@@ -171,10 +171,19 @@ static enum err take_over(struct link *l)
     return ERR_OK;
 }
 
+static enum err judge(struct link *l)
+{
+    const struct mesh *m = l->mesh;
+    enum err e = m->ops->admit ? m->ops->admit(m->owner, &l->peer->id) : ERR_OK;
+    l->is_provisional = e == ERR_NOT_ADMITTED;
+    return l->is_provisional ? ERR_OK : e;
+}
+
 enum err link_up(struct link *l)
 {
     struct mesh *m = l->mesh;
     TRY(take_over(l));
+    TRY(judge(l));
     handshake_fini(l->handshake);
     free(l->handshake);
     l->handshake = NULL;

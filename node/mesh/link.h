@@ -55,6 +55,7 @@ struct link {
     bool dialled;            /* by us */
     bool is_mute;            /* nothing can be written any more */
     bool goaway;             /* the peer takes no new requests here */
+    bool is_provisional;     /* its node is not admitted yet: it may only bring its admission */
     struct contact *contact; /* whose address was dialled; NULL for inbound ones */
     struct io_addr addr;     /* the other end, for the log */
     struct io_stream *stream;

@@ -187,6 +187,35 @@ void mesh_close(struct mesh *m)
     free(m);
 }
 
+/* --- the rules */
+
+void mesh_review_admission(struct mesh *m)
+{
+    if (!m->ops->admit || m->closing)
+        return;
+    for (size_t i = m->peer_count; i-- > 0;)
+        peer_review_admission(&m->peers[i]->peer);
+}
+
+void mesh_want_links(struct mesh *m, const struct id *nodes, size_t count)
+{
+    for (size_t i = 0; i < m->peer_count; i++)
+        m->peers[i]->is_ruled = false;
+    for (size_t i = 0; i < count; i++) {
+        struct peer *p = mesh_peer_find(m, &nodes[i]);
+        if (!p)
+            continue;
+        peer_slot_of(p)->is_ruled = true;
+        if (!p->link)
+            upkeep_dial(p);
+    }
+}
+
+uint64_t mesh_distance_us(const struct mesh *m, const struct peer *p)
+{
+    return gossip_driver_distance_us(m, p);
+}
+
 /* --- questions */
 
 void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr)

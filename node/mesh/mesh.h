@@ -62,6 +62,7 @@ struct peer {
     struct link *link;         /* NULL: none is up */
     bool is_late;              /* the link's pings wait for their answers */
     bool draining;             /* it said so: no new requests */
+    bool is_provisional;       /* the rules do not know it yet */
     uint64_t rtt_us;           /* smoothed (RFC 6298's alpha); 0 not known */
     uint64_t changed_ms;       /* when state last changed, io_now_ms */
     const struct facts *facts; /* newest; NULL until it was said who it is and what it serves */
@@ -119,6 +120,10 @@ struct mesh_ops {
     void (*on_identity_taken)(void *owner);
     /* What other regions are believed to serve changed, or by whom. May be NULL. */
     void (*on_abroad)(void *owner);
+    /* Whether a node with good certificates may be here. OK; REVOKED; NOT_ADMITTED: a link to it is
+     * provisional, it may bring its admission (mesh_cfg.admission) and nothing else. NULL: all
+     * may. */
+    enum err (*admit)(void *owner, const struct id *node);
 };
 
 struct mesh_cfg {
@@ -140,6 +145,7 @@ struct mesh_cfg {
     uint8_t gossip_key[32];  /* until there is a ring */
     struct bytes remembered; /* as persisted last, borrowed for the call; may be damaged */
     uint64_t incarnation;    /* the last one persisted; 0: none */
+    const char *admission;   /* the one path (its beginning) of provisional links; outlives it */
 };
 
 /* Listens (TCP and UDP, one port) and begins to dial. The errors of io_listen. */
@@ -171,6 +177,12 @@ bool mesh_peer_is_usable(const struct peer *p);
 const struct summary_view *mesh_abroad(const struct mesh *m);
 /* A load report that came with an answer. */
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load);
+/* The rules changed: links to who may not be here any more end, provisional ones become whole. */
+void mesh_review_admission(struct mesh *m);
+/* Links to these nodes are wanted, until the next call. */
+void mesh_want_links(struct mesh *m, const struct id *nodes, size_t count);
+/* By the network's coordinates; 0: not known. */
+uint64_t mesh_distance_us(const struct mesh *m, const struct peer *p);
 /* What this node tells others of the replicated rules and its part in them, from now on: known (it
  * was not, before the first call). Peers' are in their facts. */
 void mesh_set_rules(struct mesh *m, const struct facts_rules *rules);

@@ -266,7 +266,8 @@ static struct link *best_link(const struct peer *p)
     LIST_EACH(it, &peer_slot_of((struct peer *)p)->mesh->links)
     {
         struct link *l = LIST_ENTRY(it, struct link, node);
-        if (l->state == LINK_UP && l->peer == p && (!best || is_better(l, best)))
+        if (l->state == LINK_UP && l->peer == p && !l->is_provisional &&
+            (!best || is_better(l, best)))
             best = l;
     }
     return best;
@@ -295,7 +296,7 @@ static void end_losers(struct peer *p)
     LIST_EACH_SAFE(it, tmp, &peer_slot_of(p)->mesh->links)
     {
         struct link *l = LIST_ENTRY(it, struct link, node);
-        if (!link_is_open(l) || l->peer != p || l == p->link)
+        if (!link_is_open(l) || l->peer != p || l == p->link || l->is_provisional)
             continue;
         if (++count >= LINK_PER_PEER_MAX)
             link_end(l, ERR_LIMIT);
@@ -314,12 +315,24 @@ static void end_links_to_dead_process(struct peer *p, const struct link *newest)
     }
 }
 
+/* Nothing but its admission goes over it, and nobody counts on it. */
+static void say_provisional(const struct link *l, const char *addr)
+{
+    LOG(l->mesh->cfg.log, mesh_level(l->mesh, MESH_LINES_REFUSALS, LOG_INFO), "link_provisional",
+        LOG_STR("peer", l->peer->name), LOG_STR("addr", addr), LOG_ERR(ERR_NOT_ADMITTED));
+}
+
 void peer_link_up(struct link *l)
 {
     struct peer *p = l->peer;
     char addr[IO_ADDR_TEXT_SIZE];
     io_addr_to_text(&l->addr, addr);
     end_links_to_dead_process(p, l);
+    p->is_provisional = l->is_provisional;
+    if (l->is_provisional) {
+        say_provisional(l, addr);
+        return;
+    }
     choose(p);
     LOG(l->mesh->cfg.log, p->link == l ? LOG_INFO : LOG_DEBUG, "link_up", LOG_STR("peer", p->name),
         LOG_STR("addr", addr), LOG_BOOL("dialled", l->dialled));
@@ -367,6 +380,37 @@ void peer_link_ended(struct link *l, enum err reason)
     mail_flush(p);
     if (!p->link && !l->mesh->closing)
         upkeep_dial(p);
+}
+
+/* --- admission */
+
+static void review_link(struct link *l, enum err e)
+{
+    bool was_provisional = l->is_provisional;
+    l->is_provisional = e == ERR_NOT_ADMITTED;
+    if (e == ERR_OK && was_provisional)
+        peer_link_up(l);
+    else if (e == ERR_NOT_ADMITTED && !was_provisional)
+        link_end(l, e); /* it comes again, provisionally */
+    else if (e != ERR_OK && e != ERR_NOT_ADMITTED)
+        link_end(l, e);
+}
+
+void peer_review_admission(struct peer *p)
+{
+    struct peer_slot *slot = peer_slot_of(p);
+    struct mesh *m = slot->mesh;
+    enum err e = m->ops->admit(m->owner, &p->id);
+    bool was_revoked = slot->is_revoked;
+    slot->is_revoked = e == ERR_REVOKED;
+    LIST_EACH_SAFE(it, tmp, &m->links)
+    {
+        struct link *l = LIST_ENTRY(it, struct link, node);
+        if (link_is_open(l) && l->peer == p)
+            review_link(l, e);
+    }
+    if (slot->is_revoked && !was_revoked)
+        peer_move(p, PEER_LEFT, ERR_REVOKED);
 }
 
 /* --- late */

@@ -38,6 +38,8 @@ struct peer_slot {
     struct keys_peer keys;
     bool wants_link; /* upkeep: it executes, and is near enough */
     bool is_via;     /* upkeep: we are reached through it */
+    bool is_ruled;   /* the rules want a link to it */
+    bool is_revoked; /* whatever gossip says, it has left */
     bool is_tried; /* upkeep: it is down, and dialled once in case it does not know whom to dial */
     bool is_reached; /* linked and alive, as traced last */
     uint64_t far;    /* upkeep's order */
@@ -74,6 +76,8 @@ void peer_refresh(struct peer *p);
 /* Works out whether it drains. */
 void peer_review_draining(struct peer *p);
 void peer_changed(struct peer *p); /* calls on_peer */
+/* What the rules say of it now: links end, become whole, or its state is `left`. */
+void peer_review_admission(struct peer *p);
 
 /* --- peer_facts.c */
 /* Gossip's effects. */

@@ -83,7 +83,8 @@ void peer_on_change(struct mesh *m, const struct gossip_change *c)
     if (!*p->name)
         bytes_to_str(bytes_from_str(member->name), p->name, sizeof(p->name));
     p->incarnation = member->incarnation;
-    peer_move(p, state_of(c->to), c->reason);
+    if (!peer_slot_of(p)->is_revoked)
+        peer_move(p, state_of(c->to), c->reason);
 }
 
 /* --- facts */

@@ -180,6 +180,7 @@ static const struct {
     {5, ERR_BAD_SIGNATURE}, {6, ERR_CERT_EXPIRED},   {7, ERR_CERT_SCOPE}, {8, ERR_CLOCK_SKEW},
     {9, ERR_SELF_LINK},     {10, ERR_LIMIT},         {11, ERR_TIMEOUT},   {12, ERR_INVALID},
     {13, ERR_EOF},          {14, ERR_INTERNAL},      {15, ERR_LINK_LOST}, {16, ERR_IDLE},
+    {17, ERR_REVOKED},      {18, ERR_NOT_ADMITTED},
 };
 
 uint8_t record_reason_encode(enum err reason)

@@ -26,6 +26,8 @@ static enum err accept_request(struct link *l, struct h2_stream *s, const struct
                                bool ended, struct mesh_stream **ret_stream)
 {
     struct mesh *m = l->mesh;
+    if (l->is_provisional && !bytes_starts_with(head->target, bytes_from_str(m->cfg.admission)))
+        return ERR_NOT_ADMITTED;
     if (bytes_equal(head->target, BYTES(MAIL_TARGET)))
         return mail_accept(l, head, ended, ret_stream);
     if (bytes_equal(head->target, BYTES(KEYS_TARGET)))

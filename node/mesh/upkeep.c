@@ -247,7 +247,7 @@ bool upkeep_link_is_spare(const struct link *l)
 {
     const struct mesh *m = l->mesh;
     const struct peer_slot *slot = (const struct peer_slot *)l->peer;
-    bool is_wanted = slot->wants_link || slot->is_via || slot->mail.count > 0;
+    bool is_wanted = slot->wants_link || slot->is_via || slot->is_ruled || slot->mail.count > 0;
     for (size_t i = 0; i < m->contact_count && !is_wanted; i++)
         is_wanted = m->contacts[i].peer == l->peer && contact_is_wanted(&m->contacts[i]);
     return !is_wanted;

@@ -24,6 +24,7 @@
 #define RULES_CALL_TIMEOUT_MS 10000
 
 struct rules;
+struct order;
 
 struct rules_ops {
     /* Committed commands changed rows of these kinds (bits 1 << kind; all after a snapshot):
@@ -74,9 +75,11 @@ struct rules_status {
     uint64_t age_ms; /* since a leader last confirmed our commit index */
     struct id voters[RAFT_VOTERS_MAX];
     size_t voter_count;
-    bool is_admitted; /* by the rules that it has */
-    enum err stopped; /* why nothing more is applied; OK otherwise */
-    bool is_diverged; /* another replica has another hash at the same index */
+    bool is_admitted;            /* by the rules that it has */
+    enum err stopped;            /* why nothing more is applied; OK otherwise */
+    bool is_diverged;            /* another replica has another hash at the same index */
+    enum err refusal;            /* of this node's admission, the newest; OK: none */
+    const char *refused_because; /* in English; "" where the reason says it */
 };
 void rules_status(const struct rules *r, struct rules_status *ret_status);
 /* For gauges and logs; zeros where this node is no member. */
@@ -89,18 +92,15 @@ const struct registry_reader *rules_reader(const struct rules *r);
 /* --- commands and consistent reads: embedded in the caller's object */
 
 struct rules_call {
-    struct list node;
-    struct rules *rules;
-    struct io_timer timeout;
-    uint64_t tag;
     /* Commands: result->err OK: committed, in force here as of result->epoch; a refusal: the
      * registry's reason and fault; UNKNOWN_OUTCOME: it may or may not happen, repeat the very same
-     * command to find out. Reads: `result` has the index whose effects the reader shows now. Never
-     * called from inside rules_submit or rules_read. */
+     * command to find out; TIMEOUT: it did not, nobody leads. Reads: `result` has the index whose
+     * effects the reader shows now. Never called from inside rules_submit or rules_read. */
     void (*on_done)(struct rules_call *call, const struct registry_result *result);
-    struct bytes command; /* borrowed until on_done; empty: a read */
+    struct order *order; /* while it is under way */
 };
-/* Any node: forwarded to the leader over links. INVALID, UNSUPPORTED: no command; OVERLOADED. */
+/* Any node: forwarded to the leader over links; copied. INVALID: empty or too long; OVERLOADED,
+ * DRAINING, NO_MEMORY. */
 MUST_CHECK enum err rules_submit(struct rules *r, struct rules_call *call, struct bytes command);
 /* Linearizable: done when all that was committed before now is applied here. OVERLOADED. */
 MUST_CHECK enum err rules_read(struct rules *r, struct rules_call *call);
@@ -119,9 +119,12 @@ void rules_unwatch(struct rules_watcher *watcher);
 
 /* --- for the mesh: who may be here */
 
-/* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET), or
- * read the log that says it is. A node without rules admits every certificate of its mesh. */
+/* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET). A node that has
+ * no rules yet admits every certificate of its mesh. */
 MUST_CHECK enum err rules_admit(const struct rules *r, const struct id *node);
+
+/* Peers came, went or said something new: who pulls may go on. */
+void rules_on_peers(struct rules *r);
 
 /* Paths on links that are ours; all begin with it. */
 #define RULES_TARGET "/mesh/v1/rules/"

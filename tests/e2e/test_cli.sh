@@ -60,6 +60,22 @@ wait_for_line() { # wait_for_line FILE TEXT
     fail "$1 never said: $2"
 }
 
+start() { # start NAME FLAGS...: leaves the process id in $pid and the ready line in $ready
+    local name=$1
+    shift
+    : >"$work/$name.out"
+    "$GRAPEVINE" run "$@" >"$work/$name.out" 2>"$work/$name.err" &
+    pid=$!
+    started+=("$pid")
+    wait_for_line "$work/$name.out" "ready "
+    ready=$(cat "$work/$name.out")
+}
+ends_with() { # ends_with STATUS PID
+    local status=0
+    wait "$2" || status=$?
+    [ "$status" = "$1" ] || fail "process ended with $status, expected $1"
+}
+
 echo "-- help and usage"
 expect 0 help && out "config check" && out "receipt verify"
 ! grep -qw explain "$work/out" || fail "help lists a command that is not there"
@@ -200,6 +216,9 @@ refuses 1 "no such thing" invite --dir "$a" --key "$work/nothing.key"
 refuses 1 "no administrator's key" invite --dir "$work"
 
 echo "-- invite"
+refuses 4 "start it with: grapevine run --dir $a" invite --dir "$a"
+start a --dir "$a" --set listen.http=127.0.0.1:0 --set listen.mesh=127.0.0.1:0
+inviter=$pid
 expect 0 invite --dir "$a"
 [ "$(wc -l <"$work/out")" = 1 ] && grep -Eqx 'gv1_[A-Za-z0-9_-]+' "$work/out" ||
     fail "not one token"
@@ -217,6 +236,9 @@ mkdir "$work/laptop" && mv "$a/admin.key" "$work/laptop/"
 refuses 1 "no administrator's key" invite --dir "$a"
 expect 0 invite --dir "$a" --key "$work/laptop/admin.key"
 GRAPEVINE_KEY=$work/laptop/admin.key expect 0 invite --dir "$a"
+expect 0 init --dir "$work/other" --name other
+refuses 3 "refused (wrong_mesh)" invite --dir "$a" --key "$work/other/admin.key"
+kill "$inviter" && ends_with 0 "$inviter"
 
 echo "-- join"
 rm "$a/root.key" # nothing needs it any more
@@ -313,21 +335,6 @@ expect 0 init --dir "$long" --name l
 refuses 1 "path too long for a socket" run --dir "$long"
 
 echo "-- run"
-start() { # start NAME FLAGS...: leaves the process id in $pid and the ready line in $ready
-    local name=$1
-    shift
-    : >"$work/$name.out"
-    "$GRAPEVINE" run "$@" >"$work/$name.out" 2>"$work/$name.err" &
-    pid=$!
-    started+=("$pid")
-    wait_for_line "$work/$name.out" "ready "
-    ready=$(cat "$work/$name.out")
-}
-ends_with() { # ends_with STATUS PID
-    local status=0
-    wait "$2" || status=$?
-    [ "$status" = "$1" ] || fail "process ended with $status, expected $1"
-}
 start j --dir "$r" --set 'peers=[]'
 [[ $ready =~ ^ready\ http=127.0.0.1:[0-9]+\ mesh=127.0.0.1:[0-9]+\ node=cloud-1$ ]] ||
     fail "ready line: $ready"

@@ -73,7 +73,7 @@ class World(Mesh):
             run_cli("join", self.token, *options)
         else:
             run_cli("init", *options)
-            self.token = node.cli("invite", "--uses", "100").strip()
+            self.token = node.invite("--uses", "100")
         self.node_list.append(node)
         self.named[name] = node
 

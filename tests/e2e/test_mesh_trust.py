@@ -150,11 +150,12 @@ def those_who_are_inside_keep_out_whoever_expired(world):
     """Here the clock of those inside is a year on, and the other one's stands still."""
     inside = world.outsider("inside")
     run_cli("init", *world.options(inside))
-    token = run_cli("invite", "--expires", "2h", "--dir", inside.dir).strip()
+    token = inside.invite("--expires", "2h")
     other = world.outsider("other")
     other.sets = [f"peers=[127.0.0.1:{inside.port}]"]
     run_cli("join", token, *world.options(other))
     renewed = run_cli("invite", "--dir", inside.dir, env=world.at(200 * DAY_S)).strip()
+    inside.terminate()
     fresh = world.outsider("fresh")
     fresh.sets = ["peers=[]"]
     run_cli("join", renewed, *world.options(fresh), env=world.at(200 * DAY_S))

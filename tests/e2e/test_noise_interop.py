@@ -4,6 +4,7 @@ its Noise from Debian's python3-dissononce, is a node of a real mesh in both rol
 exchanges records, and is refused whenever it says something that a node may not say. Debian's own
 Python runs this file, since only it sees that package."""
 
+import base64
 import contextlib
 import json
 import pathlib
@@ -20,6 +21,7 @@ except ImportError as why:
           "python3-dissononce python3-cryptography, or scripts/setup --test")
     sys.exit(77)
 
+from commands import submit
 from mesh import Mesh, run_cli
 from noise_peer import (ACCEPTOR, ADMIN, BY_ACCEPTOR, BY_DIALLER, CLOSE, DIALLER, INVITATION,
                         MINUTE_MS, NODE, PING, PONG, TIMEOUT_S, Holder, Link, new_static, now_ms)
@@ -40,13 +42,21 @@ class World(Mesh):
         self.acceptor = self.node("acceptor", sets=LOGS)
         self.dialler = self.node("dialler", sets=LOGS)
         folder = self.folder / "python-1"
-        run_cli("join", self.acceptor.cli("invite").strip(), "--dir", folder, "--name", "python-1",
+        run_cli("join", self.acceptor.invite(), "--dir", folder, "--name", "python-1",
                 "--tier", "edge", "--region", "eu-west")
         self.member = Holder.read(folder)
         self.root = Holder.read_root(self.acceptor.dir)
         self.static = new_static()  # for several links that are to be of one process
         self.acceptor.start()
+        self.admit(folder)
         self.mark()
+
+    def admit(self, folder):
+        """What `run` would hand in for it."""
+        line = (folder / "admission").read_text().splitlines()[1]
+        command = base64.urlsafe_b64decode(line + "=" * (-len(line) % 4))
+        status, answer = submit(self.acceptor, command)
+        equal((status, answer["outcome"]), (200, "committed"), str(answer))
 
     def dial(self, holder=None, static=None):
         return Link.dial(self.acceptor.port, holder or self.member, static)

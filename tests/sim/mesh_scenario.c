@@ -187,6 +187,7 @@ static void be_busy(struct town *t)
     uint64_t until_us = from_us + t->options.steps * rng_between(&t->rng, 20, 200) * TOWN_MS;
     plan_jobs(t, from_us, until_us);
     town_plan_faults(t, from_us, until_us);
+    town_rules_begin(t);
     sim_world_run_until(t->world, until_us);
 }
 
@@ -228,6 +229,7 @@ static void rest(struct town *t)
     town_check_engines(t);
     town_check_metrics(t);
     town_check_receipts(t);
+    town_check_rules(t);
 }
 
 static void take_down(struct town *t)

@@ -138,6 +138,8 @@ void town_node_start(struct town_node *n)
                            .gossip_key = {7},
                            .incarnation = n->incarnation,
                            .persist_incarnation = on_persist,
+                           .rules_dir = n->rules_dir,
+                           .rules_are_volatile = true,
                            .control_path = "/control.sock",
                            .version = "0.1.0",
                            .allow_insecure_http = true,
@@ -384,6 +386,7 @@ enum err town_create(uint64_t seed, const struct town_options *options, struct t
         return e;
     }
     create_hosts(t);
+    town_rules_create(t);
     *ret_town = t;
     return ERR_OK;
 }
@@ -391,6 +394,7 @@ enum err town_create(uint64_t seed, const struct town_options *options, struct t
 void town_destroy(struct town *t)
 {
     sim_world_destroy(t->world);
+    town_rules_remove(t);
     for (size_t i = 0; i < t->job_count; i++) {
         job_fini(t->jobs[i]);
         free(t->jobs[i]);

@@ -6,6 +6,7 @@
  *   mesh_engine.c    scripted engines              mesh_user.c      HTTP clients
  *   mesh_faults.c    faults and their healing      mesh_verdict.c   is this outcome allowed?
  *   mesh_check.c     what must hold at the end     mesh_trust.c     identities
+ *   mesh_rules.c     log and registry, changes
  *
  * Hosts: nodes first, then engines, then users; a host's number is its place in that order. */
 #ifndef TESTS_SIM_MESH_TOWN_H
@@ -13,6 +14,7 @@
 
 #include "base/rng.h"
 #include "node/node.h"
+#include "node/rules/rules.h"
 #include "tests/sim/io/world.h"
 #include "tests/sim/mesh_calm.h"
 #include "tests/sim/mesh_engine.h"
@@ -26,6 +28,7 @@
 #define TOWN_USERS_MAX 2
 #define TOWN_HOSTS_MAX (TOWN_NODES_MAX + TOWN_ENGINES_MAX + TOWN_USERS_MAX)
 #define TOWN_JOBS_MAX 2048
+#define TOWN_CHANGES_MAX 1024
 #define TOWN_MS UINT64_C(1000)
 #define TOWN_SECOND UINT64_C(1000000)
 #define TOWN_DEADLINE_MS 20000 /* limits.request_timeout; in some towns less */
@@ -39,6 +42,7 @@ struct town_node {
     struct log log;
     struct io_loop *loop;
     struct node *node; /* NULL: does not run */
+    char rules_dir[128];
     uint64_t boot_ms;
     uint64_t incarnation;     /* on its disk */
     uint64_t start_order;     /* how often it was started */
@@ -69,6 +73,8 @@ struct town_options {
     FILE *trace_file; /* NULL: none */
 };
 
+struct town_change;
+
 struct town {
     uint64_t seed;
     struct town_options options;
@@ -91,6 +97,12 @@ struct town {
     bool is_over;                                     /* samplers stop */
     struct calm path[TOWN_HOSTS_MAX][TOWN_HOSTS_MAX]; /* symmetric: [smaller][larger] */
     struct calm peer[TOWN_NODES_MAX][TOWN_NODES_MAX]; /* i has a link to j and takes it for alive */
+    /* rules */
+    char rules_dir[64];
+    unsigned changes;           /* submitted */
+    struct town_change *change; /* NULL: none is under way */
+    unsigned acknowledged[TOWN_CHANGES_MAX];
+    size_t acknowledged_count;
     struct town_stats stats;
     unsigned failures;
 };
@@ -127,6 +139,12 @@ struct job *town_job_find(struct town *t, struct bytes id);
 /* --- mesh_trust.c */
 void town_make_identity(size_t number, const struct config *config, uint64_t now_ms,
                         struct identity *ret_identity);
+
+/* --- mesh_rules.c */
+void town_rules_create(struct town *t);
+void town_rules_begin(struct town *t); /* changes from now on */
+void town_rules_remove(const struct town *t);
+void town_check_rules(struct town *t);
 
 /* --- mesh_calm.c */
 struct calm *town_path(struct town *t, size_t host_a, size_t host_b);

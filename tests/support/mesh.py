@@ -174,9 +174,13 @@ class Node(Process):
         self.dir = self.folder / name
         self.sets = list(sets)
         self.http = self.mesh = None
+        self.only_invites = False
         self.fds_at_start = None
 
     def start(self, *options, env=()):
+        if self.only_invites:
+            self.only_invites = False
+            assert self.terminate() == 0, f"{self.name} did not stop\n{self.tail()}"
         command = [GRAPEVINE, "run", "--dir", str(self.dir)]
         for assignment in self.sets:
             command += ["--set", assignment]
@@ -184,6 +188,14 @@ class Node(Process):
                            r"ready http=(\S+):(\d+) mesh=(\S+) node=(\S+)", env)
         self.host, self.http, self.mesh = match[1], int(match[2]), match[3]
         assert match[4] == self.name, f"the ready line names {match[4]}, not {self.name}"
+
+    def invite(self, *options):
+        """A token. An invitation stands in the rules of the mesh, so a node has to run for it: it
+        is started, until the test does so."""
+        if not self.is_running():
+            self.start()
+            self.only_invites = True
+        return self.cli("invite", *options).strip()
 
     def cli(self, *arguments, stdin=None, code=0, timeout_s=20):
         """Runs a command against this node's directory; its stdout. code None: (code, out, err)."""
@@ -336,7 +348,7 @@ class Mesh:
         if alone or not self.node_list:
             run_cli("init", *options)
         else:
-            run_cli("join", self.node_list[0].cli("invite", *invite).strip(), *options)
+            run_cli("join", self.node_list[0].invite(*invite), *options)
         # Whom to dial is in the token, or learnt; here everybody is told of everybody.
         dialable = [] if alone else [f"127.0.0.1:{other.port}" for other in self.node_list
                                      if other.advertise != "none"]
@@ -369,6 +381,8 @@ class Mesh:
                 alive = {name for name, other in seen.items() if other["state"] == "alive"}
                 if not names <= alive:
                     return False
+                if any(seen[n]["backends"] is None for n in names):
+                    return False  # linked, and not a word yet of what it serves
                 if any(b["state"] != "up" for n in names for b in seen[n]["backends"]):
                     return False
             return True

@@ -2,6 +2,8 @@
  * and config check. */
 #include "node/cli/dir/nodedir.h"
 
+#include "node/cli/dir/founding.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,6 +102,18 @@ static enum cli_exit make_keyfile(const char *dir, const char *name, enum keyfil
     return code;
 }
 
+static enum cli_exit make_admission(const char *dir, struct bytes command, struct files_made *made)
+{
+    uint8_t space[FOUNDING_TEXT_MAX];
+    struct buf text;
+    if (command.size == 0)
+        return CLI_DONE;
+    buf_init_fixed(&text, space, sizeof space);
+    enum err e = founding_encode(command, &text);
+    return e == ERR_OK ? make_file(dir, NODEDIR_ADMISSION, buf_bytes(&text), 0600, made)
+                       : say_file_error(e, NODEDIR_ADMISSION);
+}
+
 static enum cli_exit make_config(const char *dir, const struct config *config,
                                  struct files_made *made)
 {
@@ -138,6 +152,8 @@ static enum cli_exit make_all(const char *dir, const struct nodedir_content *c,
         code = make_keyfile(dir, NODEDIR_NODE_KEY, KEYFILE_NODE, c->node, made);
     if (code == CLI_DONE)
         code = make_keyfile(dir, NODEDIR_NODE_CERT, KEYFILE_CERT, c->node, made);
+    if (code == CLI_DONE)
+        code = make_admission(dir, c->admission, made);
     if (code == CLI_DONE)
         code = make_dir(dir, NODEDIR_DATA, made);
     return code == CLI_DONE ? make_config(dir, c->config, made) : code;

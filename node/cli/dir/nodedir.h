@@ -13,6 +13,7 @@
 #define NODEDIR_NODE_CERT "node.cert"
 #define NODEDIR_ADMIN_KEY "admin.key"
 #define NODEDIR_ROOT_KEY "root.key"
+#define NODEDIR_ADMISSION "admission"
 #define NODEDIR_CONTROL "control.sock"
 #define NODEDIR_DATA "data"
 
@@ -29,6 +30,7 @@ struct nodedir_content {
     const struct keyfile *root;  /* seed */
     const struct keyfile *admin; /* seed, root, chain */
     const struct keyfile *node;  /* seed, root, chain */
+    struct bytes admission;      /* the signed command; empty: no such file */
     const struct config *config;
 };
 /* Makes the directory (0700), where it is missing, and the files in it (keys 0600). Refuses one

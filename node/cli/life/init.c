@@ -5,8 +5,10 @@
 #include "node/cli/clock.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/boot.h"
+#include "node/cli/dir/founding.h"
 #include "node/cli/dir/nodedir.h"
 #include "node/cli/life/enrol.h"
+#include "node/rules/rules.h"
 
 #define OWN_INVITATION_MS (60 * 60 * 1000)
 
@@ -30,7 +32,8 @@ static enum err make_keys(const struct config *config, struct keyfile *root, str
 }
 
 /* The first key of the mesh's gossip; the nodes that join get it over their first link. */
-static enum err store_keyring(const struct keyfile *admin, struct boot *boot)
+static enum err store_keyring(const struct keyfile *admin, struct boot *boot,
+                              struct keyring *ret_ring)
 {
     uint8_t space[KEYRING_SIZE_MAX];
     struct buf ring;
@@ -41,22 +44,59 @@ static enum err store_keyring(const struct keyfile *admin, struct boot *boot)
     enum err e = keyring_make(&author, NULL, clock_now_ms(), &ring);
     if (e == ERR_OK)
         e = boot_save_keyring(boot, buf_bytes(&ring));
+    if (e == ERR_OK)
+        e = keyring_decode(buf_bytes(&ring), ret_ring);
     crypto_wipe(space, sizeof(space));
     return e;
 }
 
-static enum cli_exit make_keyring(const char *dir, const struct keyfile *admin)
+static enum cli_exit make_keyring(const char *dir, const struct keyfile *admin,
+                                  struct keyring *ret_ring)
 {
     struct boot boot;
     enum cli_exit code = boot_open(dir, &boot);
     if (code != CLI_DONE)
         return code;
-    enum err e = store_keyring(admin, &boot);
+    enum err e = store_keyring(admin, &boot, ret_ring);
     boot_close(&boot);
     return e == ERR_OK ? CLI_DONE : say_file_error(e, dir);
 }
 
-enum cli_exit init_found(const char *dir, const struct config *config, struct keyfile *ret_node)
+/* The log of the rules, with the root's first command in it. */
+static enum err found_rules(const char *data, const struct nodedir_content *c,
+                            const struct keyring *ring, bool is_volatile)
+{
+    struct identity identity;
+    uint8_t space[FOUNDING_COMMAND_MAX];
+    struct buf genesis;
+    uint64_t now_ms = clock_now_ms();
+    buf_init_fixed(&genesis, space, sizeof(space));
+    TRY(identity_init(&identity, c->node->seed, c->node->root,
+                      bytes_of(c->node->chain, c->node->chain_size), now_ms));
+    enum err e = founding_genesis(c->root, c->admin, c->node, c->config, ring, now_ms, &genesis);
+    if (e == ERR_OK)
+        e = rules_found(data, &identity, is_volatile, now_ms, buf_bytes(&genesis));
+    identity_wipe(&identity);
+    crypto_wipe(space, sizeof(space));
+    return e;
+}
+
+static enum cli_exit make_data(const char *dir, const struct nodedir_content *c, bool is_volatile)
+{
+    char data[FILES_PATH_MAX];
+    struct keyring ring;
+    enum cli_exit code = make_keyring(dir, c->admin, &ring);
+    if (code != CLI_DONE)
+        return code;
+    enum err e = files_join(dir, NODEDIR_DATA, data);
+    if (e == ERR_OK)
+        e = found_rules(data, c, &ring, is_volatile);
+    keyring_wipe(&ring);
+    return e == ERR_OK ? CLI_DONE : say_file_error(e, data);
+}
+
+enum cli_exit init_found(const char *dir, const struct config *config, bool is_volatile,
+                         struct keyfile *ret_node)
 {
     struct keyfile root = {.chain_size = 0};
     struct keyfile admin = {.chain_size = 0};
@@ -68,7 +108,7 @@ enum cli_exit init_found(const char *dir, const struct config *config, struct ke
                                      : say_error(say_exit_of(e), "keys cannot be made: %s: %s", dir,
                                                  authority_reason(e));
     if (code == CLI_DONE)
-        code = make_keyring(dir, &admin);
+        code = make_data(dir, &content, is_volatile);
     if (code == CLI_DONE)
         *ret_node = node;
     keyfile_wipe(&root);
@@ -90,7 +130,7 @@ enum cli_exit cli_init(const struct cli *cli)
     code = enrol_options(&cli->flags, &config);
     if (code != CLI_DONE)
         return code;
-    code = init_found(dir, &config, &node);
+    code = init_found(dir, &config, false, &node);
     if (code != CLI_DONE)
         return code;
     code = enrol_report(cli, dir, &config, &node, true);

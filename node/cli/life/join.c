@@ -1,7 +1,8 @@
-/* `grapevine join`: a node by invitation. Whether its name is taken elsewhere cannot be known here;
- * the replicated log will refuse it when the node first connects. */
+/* `grapevine join`: a node by invitation. Whether its name is taken elsewhere cannot be known here:
+ * the mesh refuses its admission (D/admission) when it first runs. */
 #include "node/cli/clock.h"
 #include "node/cli/dir/authority.h"
+#include "node/cli/dir/founding.h"
 #include "node/cli/dir/nodedir.h"
 #include "node/cli/life/enrol.h"
 
@@ -78,8 +79,14 @@ static enum cli_exit join(const struct cli *cli, const char *dir, const struct t
     enum err e = authority_join(token, &request, &node);
     if (e != ERR_OK)
         return refuse(e, &invitation, &config);
-    struct nodedir_content content = {.node = &node, .config = &config};
-    code = nodedir_make(dir, &content);
+    uint8_t space[FOUNDING_COMMAND_MAX];
+    struct buf admission;
+    buf_init_fixed(&admission, space, sizeof space);
+    e = founding_admission(token, &node, &config, &admission);
+    struct nodedir_content content = {
+        .node = &node, .config = &config, .admission = buf_bytes(&admission)};
+    code = e == ERR_OK ? nodedir_make(dir, &content)
+                       : say_error(say_exit_of(e), "no admission can be written: %s", err_text(e));
     if (code == CLI_DONE)
         code = enrol_report(cli, dir, &config, &node, false);
     keyfile_wipe(&node);

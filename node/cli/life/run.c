@@ -7,6 +7,7 @@
  * SIGHUP is told and the old one stays. */
 #include "node/cli/clock.h"
 #include "node/cli/dir/boot.h"
+#include "node/cli/dir/founding.h"
 #include "node/cli/dir/nodedir.h"
 #include "node/cli/life/enrol.h"
 #include "node/cli/life/fdlimit.h"
@@ -27,6 +28,9 @@ struct run {
     char dir[FILES_PATH_MAX];
     char config_path[FILES_PATH_MAX];
     char control_path[FILES_PATH_MAX];
+    char data_path[FILES_PATH_MAX];
+    uint8_t admission_space[FOUNDING_COMMAND_MAX];
+    struct buf admission; /* the command that admits this node; empty: it needs none */
     struct config config;
     struct buf yaml; /* the file's text, to find lines in it */
     struct identity identity;
@@ -176,7 +180,7 @@ static enum cli_exit make_dev_dir(struct run *r)
     if (e != ERR_OK)
         return say_file_error(e, "a temporary directory ($TMPDIR or /tmp)");
     r->is_dev = true;
-    code = init_found(r->dir, &config, &node);
+    code = init_found(r->dir, &config, true, &node);
     keyfile_wipe(&node);
     return code;
 }
@@ -223,6 +227,17 @@ static void on_identity_taken(void *owner)
                         "already running elsewhere: %s: an older process has this node's identity; "
                         "stop that one, or join anew in a directory of its own",
                         r->dir);
+    io_loop_stop(r->loop);
+}
+
+/* The log cannot be kept: a clear end is better than a node that only seems to. */
+static void on_fatal(void *owner, enum err reason)
+{
+    struct run *r = owner;
+    r->code = say_error(CLI_FAILED,
+                        "the rules cannot be kept (%s): %s: see the log, and "
+                        "raft/README.md",
+                        err_text(reason), r->data_path);
     io_loop_stop(r->loop);
 }
 
@@ -286,6 +301,24 @@ static void on_signal(void *owner, int signal_number)
 
 /* --- start */
 
+static enum cli_exit load_admission(struct run *r)
+{
+    char path[FILES_PATH_MAX];
+    uint8_t space[FOUNDING_TEXT_MAX];
+    struct buf text;
+    buf_init_fixed(&text, space, sizeof(space));
+    buf_init_fixed(&r->admission, r->admission_space, sizeof(r->admission_space));
+    if (files_join(r->dir, NODEDIR_ADMISSION, path) != ERR_OK || !files_exists(path))
+        return CLI_DONE;
+    enum err e = files_read(path, &text);
+    if (e != ERR_OK)
+        return say_file_error(e, path);
+    if (founding_decode(buf_bytes(&text), &r->admission) != ERR_OK)
+        return say_error(CLI_FAILED, "not an admission: %s: restore it from a copy, or join anew",
+                         path);
+    return CLI_DONE;
+}
+
 static enum cli_exit prepare(struct run *r)
 {
     struct io_addr addr;
@@ -294,6 +327,7 @@ static enum cli_exit prepare(struct run *r)
         return code;
     if (files_join(r->dir, NODEDIR_CONFIG, r->config_path) != ERR_OK ||
         files_join(r->dir, NODEDIR_CONTROL, r->control_path) != ERR_OK ||
+        files_join(r->dir, NODEDIR_DATA, r->data_path) != ERR_OK ||
         io_addr_unix(r->control_path, &addr) != ERR_OK)
         return say_error(CLI_FAILED,
                          "path too long for a socket: %s/%s: choose a shorter directory", r->dir,
@@ -303,6 +337,8 @@ static enum cli_exit prepare(struct run *r)
         code = load_identity(r);
     if (code == CLI_DONE)
         code = compare_identity(r);
+    if (code == CLI_DONE)
+        code = load_admission(r);
     if (code == CLI_DONE)
         code = boot_open(r->dir, &r->boot);
     return code;
@@ -351,6 +387,10 @@ static enum cli_exit open_node(struct run *r)
                            .persist_keyring = persist_keyring,
                            .remembered = buf_bytes(&r->boot.peers),
                            .persist_remembered = persist_remembered,
+                           .rules_dir = r->data_path,
+                           .rules_are_volatile = r->is_dev,
+                           .admission = buf_bytes(&r->admission),
+                           .on_fatal = on_fatal,
                            .control_path = r->control_path,
                            .version = GV_VERSION,
                            .allow_insecure_http = flags_has(&r->cli->flags, "--insecure-http"),

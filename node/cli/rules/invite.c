@@ -1,9 +1,11 @@
-/* `grapevine invite`: an administrator's signature under a one-time key, as a token. The addresses
- * in it are this node's, where it has a definite one, else those it dials itself. */
+/* `grapevine invite`: an administrator's signature under a one-time key, as a token, once the mesh
+ * knows of it: how often, until when and where it may be used stands in the rules. The addresses in
+ * it are this node's, where it has a definite one, else those it dials itself. */
 #include "node/cli/clock.h"
 #include "node/cli/command.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/nodedir.h"
+#include "node/cli/rules/submit.h"
 #include "node/io/addr.h"
 
 #include <cjson/cJSON.h>
@@ -148,6 +150,24 @@ static enum cli_exit print_token(const struct cli *cli, const struct request *r,
     return code;
 }
 
+static enum cli_exit enter(const struct cli *cli, const struct keyfile *admin,
+                           const struct token *token)
+{
+    struct cert_chain chain;
+    struct registry_op op = {.verb = REGISTRY_PUT, .kind = REGISTRY_INVITATION};
+    if (cert_chain_decode(bytes_of(token->chain, token->chain_size), &chain) != ERR_OK)
+        return say_error(CLI_FAILED, "no sane invitation: the certificates: try again");
+    const struct cert *cert = cert_leaf(&chain);
+    op.doc.invitation = (struct registry_invitation){.id = id_of_public_key(cert->subject),
+                                                     .tier = cert->tier,
+                                                     .region = bytes_from_str(cert->region),
+                                                     .uses = cert->uses,
+                                                     .not_after_ms = cert->join_until_ms,
+                                                     .node_not_after_ms = cert->not_after_ms};
+    memcpy(op.doc.invitation.key, cert->subject, sizeof op.doc.invitation.key);
+    return submit_ops(cli, admin, &op, 1);
+}
+
 static enum cli_exit invite(const struct cli *cli, const char *dir, const struct request *r,
                             const struct keyfile *admin)
 {
@@ -163,6 +183,8 @@ static enum cli_exit invite(const struct cli *cli, const char *dir, const struct
         return say_error(say_exit_of(e), "no invitation: the administrator's certificate: %s",
                          authority_reason(e));
     enum cli_exit code = add_own_addresses(cli, dir, &token);
+    if (code == CLI_DONE)
+        code = enter(cli, admin, &token);
     if (code == CLI_DONE)
         code = print_token(cli, r, &token, now_ms);
     token_wipe(&token);

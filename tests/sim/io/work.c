@@ -49,16 +49,21 @@ static void on_work_due(struct sim_world *world, struct sim_event *event)
     sim_ready_post(work->loop, &work->ready);
 }
 
+static void work_free(struct sim_work *work)
+{
+    sim_queue_remove(&work->loop->world->queue, &work->event);
+    list_remove(&work->ready.node);
+    list_remove(&work->node);
+    work->loop->work_count--;
+    free(work);
+}
+
 /* Both halves at once: `work` touches only its ctx, so nobody can tell it did not run earlier. */
 static void finish_work(struct sim_ready *ready)
 {
-    struct sim_work work = *LIST_ENTRY(ready, struct sim_work, ready);
     struct sim_work *heap = LIST_ENTRY(ready, struct sim_work, ready);
-    sim_queue_remove(&work.loop->world->queue, &heap->event);
-    list_remove(&heap->ready.node);
-    list_remove(&heap->node);
-    work.loop->work_count--;
-    free(heap);
+    struct sim_work work = *heap;
+    work_free(heap);
     work.work(work.ctx);
     work.done(work.ctx);
 }
@@ -81,6 +86,14 @@ enum err io_work(struct io_loop *loop, void (*work)(void *ctx), void (*done)(voi
     return ERR_OK;
 }
 
+/* A job that had not come back yet has not run either: its effects come with its end. */
+void io_work_revoke(struct io_loop *loop, const void *ctx)
+{
+    LIST_EACH_SAFE(it, tmp, &loop->works)
+    if (LIST_ENTRY(it, struct sim_work, node)->ctx == ctx)
+        work_free(LIST_ENTRY(it, struct sim_work, node));
+}
+
 /* A worker cannot be called back: whoever started it gets its ctx back before the loop goes. */
 void sim_work_finish_all(struct io_loop *loop)
 {
@@ -90,12 +103,8 @@ void sim_work_finish_all(struct io_loop *loop)
 
 void sim_works_abandon(struct io_loop *loop)
 {
-    while (!list_is_empty(&loop->works)) {
-        struct sim_work *work = LIST_ENTRY(loop->works.next, struct sim_work, node);
-        sim_queue_remove(&loop->world->queue, &work->event);
-        list_remove(&work->node);
-        free(work);
-    }
+    while (!list_is_empty(&loop->works))
+        work_free(LIST_ENTRY(loop->works.next, struct sim_work, node));
     while (!list_is_empty(&loop->resolves))
         io_resolve_cancel(LIST_ENTRY(loop->resolves.next, struct io_resolve, node));
     while (!list_is_empty(&loop->signals))

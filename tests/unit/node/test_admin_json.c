@@ -25,6 +25,14 @@ struct peer *mesh_peer(const struct mesh *m, size_t index)
     return (struct peer *)&m->peers[index];
 }
 
+struct peer *mesh_peer_find(const struct mesh *m, const struct id *id)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (id_equal(&m->peers[i].id, id))
+            return (struct peer *)&m->peers[i];
+    return NULL;
+}
+
 bool mesh_peer_is_listed(const struct peer *p)
 {
     return p != NULL;
@@ -89,6 +97,7 @@ struct world {
     struct facts self;
     struct facts peer;
     struct mesh mesh;
+    struct rules_status rules;
     struct admin_view view;
     struct buf out;
     char text[8192];
@@ -144,6 +153,7 @@ static int setup(void **state)
     w.view = (struct admin_view){.identity = &w.identity,
                                  .mesh = &w.mesh,
                                  .self = &w.self,
+                                 .rules = &w.rules,
                                  .state = "ready",
                                  .now_ms = 10000,
                                  .started_ms = 4500,
@@ -174,8 +184,45 @@ static void status_has_every_key_of_the_contract(void **state)
     assert_string_equal(
         text(w),
         "{\"node\":\"edge-1\",\"mesh\":\"abababababababababababababababab\",\"state\":\"ready\","
-        "\"epoch\":0,\"applied\":0,\"state_hash\":null,\"leader\":null,\"voters\":[],\"alive\":2,"
-        "\"uptime_s\":5,\"inflight\":3}");
+        "\"epoch\":0,\"applied\":0,\"state_hash\":null,\"leader\":null,\"voters\":[],"
+        "\"rules\":{\"role\":\"replica\",\"quorum\":false,\"commit\":0,\"term\":null,\"age_ms\":0,"
+        "\"admitted\":false,\"refused\":null,\"refused_because\":null,\"stopped\":null,"
+        "\"diverged\":false},\"alive\":2,\"uptime_s\":5,\"inflight\":3}");
+}
+
+static void status_names_the_voters_and_says_what_is_wrong(void **state)
+{
+    struct world *w = *state;
+    w->view.epoch = 7;
+    w->rules = (struct rules_status){.epoch = 7,
+                                     .applied = 12,
+                                     .commit = 13,
+                                     .term = 2,
+                                     .has_hash = true,
+                                     .has_leader = true,
+                                     .leader = w->mesh.peers[0].id,
+                                     .is_member = true,
+                                     .is_voter = true,
+                                     .has_quorum = true,
+                                     .age_ms = 40,
+                                     .voters = {w->identity.node, w->mesh.peers[0].id},
+                                     .voter_count = 2,
+                                     .refusal = ERR_REVOKED,
+                                     .refused_because = "it was",
+                                     .stopped = ERR_CORRUPT,
+                                     .is_diverged = true};
+    memset(&w->rules.voters[2], 0x33, sizeof(w->rules.voters[2]));
+    w->rules.voter_count = 3;
+    assert_int_equal(admin_status_json(&w->view, &w->out), ERR_OK);
+    assert_string_equal(
+        text(w),
+        "{\"node\":\"edge-1\",\"mesh\":\"abababababababababababababababab\",\"state\":\"ready\","
+        "\"epoch\":7,\"applied\":12,\"state_hash\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\",\"leader\":\"zeta\","
+        "\"voters\":[\"edge-1\",\"zeta\",\"33333333333333333333333333333333\"],"
+        "\"rules\":{\"role\":\"voter\",\"quorum\":true,\"commit\":13,\"term\":2,\"age_ms\":40,"
+        "\"admitted\":false,\"refused\":\"revoked\",\"refused_because\":\"it was\","
+        "\"stopped\":\"corrupt\",\"diverged\":true},\"alive\":2,\"uptime_s\":5,\"inflight\":3}");
 }
 
 #define SELF_ROW                                                                                   \
@@ -387,6 +434,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(status_has_every_key_of_the_contract),
+        TEST(status_names_the_voters_and_says_what_is_wrong),
         TEST(nodes_begin_with_this_node_and_go_on_by_name),
         TEST(a_peer_without_facts_is_null_where_nothing_is_known),
         TEST(a_peer_is_named_by_its_certificate_and_aged_by_the_clock),

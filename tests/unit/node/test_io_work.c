@@ -3,12 +3,15 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 struct job {
     pthread_t loop_thread;
     bool on_other_thread;
     bool done_on_loop_thread;
+    atomic_int worked;
     int done;
     int *done_total;
 };
@@ -17,6 +20,7 @@ static void work(void *ctx)
 {
     struct job *j = ctx;
     j->on_other_thread = !pthread_equal(pthread_self(), j->loop_thread);
+    j->worked++;
 }
 
 static void done(void *ctx)
@@ -61,6 +65,31 @@ static void destroying_the_loop_waits_for_jobs(void **state)
     assert_int_equal(io_work(loop, work, done, &j), ERR_OK);
     io_loop_destroy(loop);
     assert_int_equal(j.done, 1);
+}
+
+static void take_a_nap(void *ctx)
+{
+    static const struct timespec nap = {.tv_nsec = 50 * 1000000};
+    nanosleep(&nap, NULL);
+    work(ctx);
+}
+
+static void a_revoked_job_has_ended_and_does_not_report(void **state)
+{
+    struct world *w = *state;
+    int total = 0;
+    struct job revoked = {.loop_thread = pthread_self(), .done_total = &total};
+    struct job other = {.loop_thread = pthread_self(), .done_total = &total};
+    for (int i = 0; i < 20; i++) /* more than there are threads: some wait */
+        assert_int_equal(io_work(w->loop, take_a_nap, done, &revoked), ERR_OK);
+    assert_int_equal(io_work(w->loop, work, done, &other), ERR_OK);
+    io_work_revoke(w->loop, &revoked);
+    int worked = revoked.worked;
+    RUN_UNTIL(w->loop, other.done);
+    io_work_revoke(w->loop, &revoked);
+    assert_int_equal(revoked.worked, worked);
+    assert_int_equal(revoked.done, 0);
+    assert_int_equal(total, 1);
 }
 
 /* --- names */
@@ -211,6 +240,7 @@ int main(void)
         WORLD_TEST(a_job_runs_on_another_thread_and_reports_on_the_loop),
         WORLD_TEST(at_most_64_jobs_wait),
         WORLD_TEST(destroying_the_loop_waits_for_jobs),
+        WORLD_TEST(a_revoked_job_has_ended_and_does_not_report),
         WORLD_TEST(localhost_is_a_loopback_address),
         WORLD_TEST(numeric_hosts_are_taken_as_they_are),
         WORLD_TEST(what_is_no_name_does_not_resolve),

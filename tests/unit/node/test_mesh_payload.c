@@ -15,12 +15,24 @@ static struct mesh mesh, other;
 static struct identity own, owner;
 static struct fixture f;
 
+static struct id revoked;
+
+static enum err admit(void *whose, const struct id *node)
+{
+    (void)whose;
+    return id_equal(node, &revoked) ? ERR_REVOKED : ERR_NOT_ADMITTED;
+}
+
+static const struct mesh_ops ops = {.admit = admit};
+
 static int set_up(void **state)
 {
     assert_int_equal(crypto_init(), ERR_OK);
     fixture_init(&f, 1);
     fixture_identity(&f, 50, "edge-1", TIER_EDGE, "eu-west", &own);
     fixture_identity(&f, 51, "rack-1", TIER_REGIONAL, "eu-west", &owner);
+    mesh.ops = other.ops = &ops;
+    revoked = (struct id){.bytes = {0}};
     mesh.cfg.identity = &own;
     other.cfg.identity = &owner;
     crypto_sign_secret_to_dh(own.secret, mesh.gossip.dh_secret);
@@ -87,6 +99,16 @@ static void whoever_claims_more_than_its_certificate_is_not(void **state)
     n = node_of(&owner);
     n.tier = TIER_CLOUD;
     assert_int_equal(check_node(&n, FIXTURE_NOW_MS, &got), ERR_CERT_SCOPE);
+}
+
+static void a_revoked_node_is_not_believed(void **state)
+{
+    struct gossip_owner got;
+    struct facts_node n = node_of(&owner);
+    revoked = owner.node;
+    assert_int_equal(check_node(&n, FIXTURE_NOW_MS, &got), ERR_REVOKED);
+    revoked = own.node;
+    assert_int_equal(check_node(&n, FIXTURE_NOW_MS, &got), ERR_OK);
 }
 
 static void a_chain_that_does_not_hold_is_not_believed(void **state)
@@ -159,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_node_within_its_certificate_is_believed),
         cmocka_unit_test(whoever_claims_more_than_its_certificate_is_not),
         cmocka_unit_test(a_chain_that_does_not_hold_is_not_believed),
+        cmocka_unit_test(a_revoked_node_is_not_believed),
         cmocka_unit_test(other_kinds_are_judged_by_their_form),
         cmocka_unit_test(two_nodes_share_a_secret_that_no_third_has),
         cmocka_unit_test(a_key_that_is_no_point_shares_nothing),
