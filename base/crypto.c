@@ -310,16 +310,15 @@ enum err crypto_hex_decode(struct bytes text, uint8_t *out, size_t out_size)
 
 /* In chunks of whole groups on the stack, because libsodium ends its text with a NUL for which a
  * full buffer has no room. */
-enum err crypto_base64_append(struct buf *out, struct bytes data)
+static enum err base64_append(struct buf *out, struct bytes data, int variant)
 {
     char text[BASE64_CHUNK_SIZE / 3 * 4 + 1];
     if (data.size > SIZE_MAX / 2)
         return ERR_LIMIT;
-    TRY(buf_reserve(out, data.size / 3 * 4 + (data.size % 3 ? data.size % 3 + 1 : 0)));
+    TRY(buf_reserve(out, sodium_base64_ENCODED_LEN(data.size, variant) - 1));
     while (data.size) {
         size_t size = data.size < BASE64_CHUNK_SIZE ? data.size : BASE64_CHUNK_SIZE;
-        sodium_bin2base64(text, sizeof text, data.data, size,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+        sodium_bin2base64(text, sizeof text, data.data, size, variant);
         TRY(buf_append_str(out, text));
         data = bytes_skip(data, size);
     }
@@ -327,12 +326,10 @@ enum err crypto_base64_append(struct buf *out, struct bytes data)
     return ERR_OK;
 }
 
-enum err crypto_base64_decode(struct bytes text, struct buf *out)
+/* `size`: of what `text` stands for, if it is valid. */
+static enum err base64_decode(struct bytes text, size_t size, int variant, struct buf *out)
 {
-    size_t rest = text.size % 4;
-    size_t size = text.size / 4 * 3 + (rest ? rest - 1 : 0), decoded;
-    if (rest == 1)
-        return ERR_INVALID;
+    size_t decoded;
     if (size == 0)
         return ERR_OK;
     for (size_t i = 0; i < text.size; i++)
@@ -340,11 +337,40 @@ enum err crypto_base64_decode(struct bytes text, struct buf *out)
             return ERR_INVALID;
     TRY(buf_reserve(out, size));
     int rc = sodium_base642bin(out->data + out->size, size, (const char *)text.data, text.size,
-                               NULL, &decoded, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+                               NULL, &decoded, NULL, variant);
     if (rc != 0 || decoded != size)
         return ERR_INVALID;
     out->size += size;
     return ERR_OK;
+}
+
+enum err crypto_base64_append(struct buf *out, struct bytes data)
+{
+    return base64_append(out, data, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum err crypto_base64_decode(struct bytes text, struct buf *out)
+{
+    size_t rest = text.size % 4;
+    if (rest == 1)
+        return ERR_INVALID;
+    return base64_decode(text, text.size / 4 * 3 + (rest ? rest - 1 : 0),
+                         sodium_base64_VARIANT_URLSAFE_NO_PADDING, out);
+}
+
+enum err crypto_base64_padded_append(struct buf *out, struct bytes data)
+{
+    return base64_append(out, data, sodium_base64_VARIANT_ORIGINAL);
+}
+
+enum err crypto_base64_padded_decode(struct bytes text, struct buf *out)
+{
+    if (text.size % 4 != 0)
+        return ERR_INVALID;
+    size_t padding = 0;
+    while (padding < 2 && padding < text.size && text.data[text.size - 1 - padding] == '=')
+        padding++;
+    return base64_decode(text, text.size / 4 * 3 - padding, sodium_base64_VARIANT_ORIGINAL, out);
 }
 
 const char *crypto_library_version(void)

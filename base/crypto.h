@@ -92,6 +92,9 @@ MUST_CHECK enum err crypto_hex_append(struct buf *out, struct bytes data);
 MUST_CHECK enum err crypto_hex_decode(struct bytes text, uint8_t *out, size_t out_size);
 MUST_CHECK enum err crypto_base64_append(struct buf *out, struct bytes data);
 MUST_CHECK enum err crypto_base64_decode(struct bytes text, struct buf *out);
+/* Padded base64 (RFC 4648 section 4), which HTTP's structured fields use; as strict. */
+MUST_CHECK enum err crypto_base64_padded_append(struct buf *out, struct bytes data);
+MUST_CHECK enum err crypto_base64_padded_decode(struct bytes text, struct buf *out);
 
 const char *crypto_library_version(void);
 
