@@ -10,6 +10,7 @@
 #include "node/config/config.h"
 #include "node/egress/signer.h"
 #include "node/ingress/body.h"
+#include "node/ingress/remote.h"
 #include "node/ingress/shares.h"
 #include "node/io/loop.h"
 #include "node/mesh/mesh.h"
@@ -41,6 +42,7 @@ struct lane {
     uint64_t boot_ms;
     uint64_t started_ms; /* io_now_ms */
     uint64_t epoch;      /* rules in force; 0: none yet */
+    bool is_public;      /* clients come from beyond loopback, and need a key */
     enum lane_state state;
 
     /* ingress */
@@ -53,6 +55,7 @@ struct lane {
     struct list connections;   /* client and control connections */
     struct list lingering;     /* those that only wait for the client's end */
     uint32_t connection_count; /* of both */
+    struct remote remote;      /* operators from afar */
     struct list peer_streams;
     uint32_t peer_stream_count;        /* peers' requests whose streams are open, answered or not */
     struct io_idle_list idle_timeouts; /* keep-alive connections */

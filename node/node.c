@@ -368,15 +368,7 @@ static enum err open_http(struct node *n, struct buf *message)
 {
     struct io_addr addr;
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_http), &addr);
-    if (e == ERR_OK && !io_addr_is_loopback(&addr) && !n->cfg.allow_insecure_http) {
-        if (buf_printf(message,
-                       "listen.http: %s: beyond loopback clients need API keys, which do not exist "
-                       "yet; listen on "
-                       "127.0.0.1, or give --insecure-http if the network protects it",
-                       n->config.listen_http) != ERR_OK)
-            return ERR_PERMISSION;
-        return ERR_PERMISSION;
-    }
+    n->lane.is_public = e == ERR_OK && !io_addr_is_loopback(&addr) && !n->cfg.allow_insecure_http;
     if (e == ERR_OK)
         e = http_conn_listen(&n->lane, &addr, API_CLIENT, &n->http);
     if (e != ERR_OK)
@@ -523,6 +515,7 @@ void node_close(struct node *n)
         free(x);
     }
     receipts_fini(&lane->receipts);
+    remote_fini(&lane->remote);
     candidates_fini(&lane->candidates);
     if (lane->signer.batch)
         signer_fini(&lane->signer);

@@ -41,9 +41,9 @@ struct node_cfg {
                                    struct bytes text); /* likewise, if it can be kept */
     const char *control_path;                          /* unix socket, or NULL: none */
     const char *version;                               /* "0.1.0" */
-    bool allow_insecure_http;
-    void (*on_ready)(void *owner);   /* it serves */
-    void (*on_drained)(void *owner); /* node_drain is done: no request is left */
+    bool allow_insecure_http;                          /* clients beyond loopback need no API key */
+    void (*on_ready)(void *owner);                     /* it serves */
+    void (*on_drained)(void *owner);                   /* node_drain is done: no request is left */
     /* Another process runs under this identity, and was first: close this node. May be NULL. */
     void (*on_identity_taken)(void *owner);
     /* Its disk cannot keep the rules: the process must end. NULL: nobody is told (tests). */
@@ -51,8 +51,8 @@ struct node_cfg {
     void *owner;
 };
 
-/* Starts listening. Errors of io_listen, with `message` saying which address; PERMISSION for an
- * HTTP address beyond loopback without allow_insecure_http. On failure nothing is left. */
+/* Starts listening. Errors of io_listen, with `message` saying which address. On failure nothing is
+ * left. */
 MUST_CHECK enum err node_open(const struct node_cfg *cfg, struct buf *message,
                               struct node **ret_node);
 /* Stops accepting, tells peers, finishes running requests. */

@@ -317,11 +317,8 @@ static enum err change(struct raft *r, const struct raft_event *e)
     struct raft_config next = {0};
     if (r->role != RAFT_LEADER || r->is_handing)
         return ERR_NOT_LEADER;
-<<<<<<< HEAD
     if (!raft_has_room(r))
         return ERR_OVERLOADED;
-=======
->>>>>>> rules
     /* One at a time, and none before an entry of the own term is committed: else two leaders could
      * each change the same configuration and their majorities need not meet (Ongaro, 2015). */
     if (r->commit < r->term_start || now_index(r) > r->commit || raft_config_is_joint(config))

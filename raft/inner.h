@@ -21,10 +21,7 @@ void raft_post_begin(struct raft *r);
 void raft_post_end(struct raft *r, struct raft_effects *ret_effects);
 void raft_post_persisted(struct raft *r, uint64_t token);
 bool raft_is_durable(const struct raft *r, uint64_t token);
-<<<<<<< HEAD
 bool raft_has_room(const struct raft *r); /* for another write: the disk keeps up */
-=======
->>>>>>> rules
 void raft_refuse(struct raft *r, enum err reason);
 
 /* --- election.c */

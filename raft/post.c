@@ -13,14 +13,11 @@ bool raft_is_durable(const struct raft *r, uint64_t token)
     return is_made && (r->write_count == 0 || token < r->writes[r->write_head].token);
 }
 
-<<<<<<< HEAD
 bool raft_has_room(const struct raft *r)
 {
     return r->write_count + RAFT_WRITES_SPARE < RAFT_WRITES_MAX;
 }
 
-=======
->>>>>>> rules
 void raft_post_persisted(struct raft *r, uint64_t token)
 {
     while (r->write_count && r->writes[r->write_head].token <= token) {

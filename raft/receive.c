@@ -245,7 +245,6 @@ static void dispatch(struct raft *r, const struct raft_message *m)
     }
 }
 
-<<<<<<< HEAD
 /* No log and no mesh lives so long; what is added to such a number would begin at zero again. */
 static bool is_absurd(const struct raft_message *m)
 {
@@ -253,25 +252,15 @@ static bool is_absurd(const struct raft_message *m)
     return all >> 62;
 }
 
-=======
->>>>>>> rules
 void raft_receive(struct raft *r, const struct raft_message *m)
 {
     r->counts.messages_in++;
     bool is_ours = id_equal(&m->to, &r->cfg.self) && !id_equal(&m->from, &r->cfg.self);
-<<<<<<< HEAD
     if (!is_ours || m->store == 0 || is_absurd(m)) {
         raft_refuse(r, ERR_INVALID);
         return;
     }
     if (!raft_has_room(r)) { /* the disk does not keep up: as if it were lost */
-=======
-    if (!is_ours || m->store == 0) {
-        raft_refuse(r, ERR_INVALID);
-        return;
-    }
-    if (r->write_count + 2 > RAFT_WRITES_MAX) { /* the disk does not keep up: as if it were lost */
->>>>>>> rules
         raft_refuse(r, ERR_OVERLOADED);
         return;
     }

@@ -64,11 +64,7 @@ static enum err propose_one(struct raft *r, const struct raft_proposal *p)
         return ERR_LIMIT;
     size_t waiting = raft_log_bytes_after(&r->log, r->commit);
     bool is_much = waiting && waiting + p->payload.size > r->cfg.uncommitted_bytes_max;
-<<<<<<< HEAD
     if (is_much || !raft_has_room(r))
-=======
-    if (is_much || r->write_count + 2 > RAFT_WRITES_MAX)
->>>>>>> rules
         return ERR_OVERLOADED;
     return raft_append(r, RAFT_COMMAND, p->payload);
 }
@@ -171,15 +167,10 @@ static bool send_records(struct raft *r, struct raft_peer *p)
         return false;
     m->count = raft_gather(r, p->next, r->log.last, &records);
     m->records = records;
-<<<<<<< HEAD
     if (m->count == 0) { /* a new start will find what is unreadable, and have it fetched */
         raft_stop(r, ERR_CORRUPT);
         return false;
     }
-=======
-    if (m->count == 0)
-        return false;
->>>>>>> rules
     uint64_t last = p->next + m->count - 1;
     if (p->state == RAFT_REPLICATE) {
         remember_inflight(p, last, records.size);
@@ -198,11 +189,7 @@ static void send_to(struct raft *r, struct raft_peer *p)
         else
             (void)send_records(r, p);
     }
-<<<<<<< HEAD
     while (r->stop == ERR_OK && p->state == RAFT_REPLICATE && p->next <= r->log.last &&
-=======
-    while (p->state == RAFT_REPLICATE && p->next <= r->log.last &&
->>>>>>> rules
            p->inflight_count < r->cfg.inflight_max &&
            p->inflight_bytes < r->cfg.inflight_bytes_max && send_records(r, p))
         ;

@@ -125,13 +125,8 @@ static void ask_part(struct raft *r)
     f->due_ms = r->now_ms + r->cfg.election_ms;
 }
 
-<<<<<<< HEAD
 /* Unreadable records of the past need not be fetched when it is known what was at their end: the
  * log then begins behind them. */
-=======
-/* Unreadable records of the past need not be fetched when it is known what was at their end: the log
- * then begins behind them. */
->>>>>>> rules
 static void skip_unreadable(struct raft *r, const struct raft_base *base)
 {
     uint8_t hash[CRYPTO_HASH_SIZE];

@@ -9,12 +9,8 @@
 
 #define RAFT_SENDS_MAX 256   /* of one step; the rest goes with the next */
 #define RAFT_CHANGES_MAX 16  /* of role, in one step */
-<<<<<<< HEAD
 #define RAFT_WRITES_MAX 1024 /* waiting for the disk */
 #define RAFT_WRITES_SPARE 64 /* of them, for what the shell reports; messages are not taken then */
-=======
-#define RAFT_WRITES_MAX 1024 /* waiting for the disk; beyond it messages are not taken */
->>>>>>> rules
 #define RAFT_INFLIGHT_MAX 256
 #define RAFT_NEVER UINT64_MAX
 

@@ -13,6 +13,7 @@ struct known {
 
 /* A new row needs a new feature level: an older program refuses what a newer one takes. */
 static const struct known known_settings[] = {
+    {"clients.require_key", BOOLEAN, 0, 1, "false"},
     {"mesh.feature", NUMBER, 1, REGISTRY_NUMBER_MAX, "1"},
     {"mesh.name", TEXT, 0, REGISTRY_NAME_MAX, ""},
     {"models.registered_only", BOOLEAN, 0, 1, "false"},

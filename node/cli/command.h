@@ -37,6 +37,12 @@ void command_help(const struct command *command);
 /* `WORDS --help` where only WORDS and more are a command: those commands. False: none. */
 bool command_help_group(const char *words);
 
+enum cli_exit cli_admin_add(const struct cli *cli);
+enum cli_exit cli_alias_set(const struct cli *cli);
+enum cli_exit cli_apply(const struct cli *cli);
+enum cli_exit cli_command_cosign(const struct cli *cli);
+enum cli_exit cli_command_send(const struct cli *cli);
+enum cli_exit cli_command_show(const struct cli *cli);
 enum cli_exit cli_config_check(const struct cli *cli);
 enum cli_exit cli_events(const struct cli *cli);
 enum cli_exit cli_gossip_key_rotate(const struct cli *cli);
@@ -45,14 +51,25 @@ enum cli_exit cli_help(const struct cli *cli);
 enum cli_exit cli_init(const struct cli *cli);
 enum cli_exit cli_invite(const struct cli *cli);
 enum cli_exit cli_join(const struct cli *cli);
+enum cli_exit cli_key_accept(const struct cli *cli);
+enum cli_exit cli_key_new(const struct cli *cli);
 enum cli_exit cli_leave(const struct cli *cli);
 enum cli_exit cli_ls_models(const struct cli *cli);
 enum cli_exit cli_ls_nodes(const struct cli *cli);
+enum cli_exit cli_move(const struct cli *cli);
 enum cli_exit cli_policy_eval(const struct cli *cli);
+enum cli_exit cli_put(const struct cli *cli);
 enum cli_exit cli_receipt_get(const struct cli *cli);
 enum cli_exit cli_receipt_verify(const struct cli *cli);
+enum cli_exit cli_rules_get(const struct cli *cli);
+enum cli_exit cli_rules_list(const struct cli *cli);
 enum cli_exit cli_run(const struct cli *cli);
 enum cli_exit cli_status(const struct cli *cli);
+enum cli_exit cli_tenant_key_add(const struct cli *cli);
 enum cli_exit cli_version(const struct cli *cli);
+enum cli_exit cli_voters_add(const struct cli *cli);
+enum cli_exit cli_voters_auto(const struct cli *cli);
+enum cli_exit cli_voters_ls(const struct cli *cli);
+enum cli_exit cli_voters_rm(const struct cli *cli);
 
 #endif

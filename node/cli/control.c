@@ -7,6 +7,7 @@
 #include "node/cli/control.h"
 
 #include "node/cli/dir/nodedir.h"
+#include "node/cli/far.h"
 #include "node/http/parser.h"
 #include "node/io/stream.h"
 
@@ -23,6 +24,10 @@ struct call {
     struct io_timer timer;
     struct http_parser *parser;
     const char *target;
+    const struct far *far; /* NULL: the control socket */
+    struct io_resolve *resolve;
+    struct buf fields; /* that sign it */
+    uint64_t timeout_ms;
     bool is_post;
     struct bytes content; /* of a POST */
     struct buf *body;
@@ -85,12 +90,13 @@ static void on_open(void *owner, enum err e)
     }
     if (c->is_post)
         snprintf(length, sizeof(length), "Content-Length: %zu\r\n", c->content.size);
-    int size = snprintf(head, sizeof(head),
-                        "%s %s HTTP/1.1\r\nHost: grapevine\r\nConnection: close\r\n%s\r\n",
-                        c->is_post ? "POST" : "GET", c->target, length);
+    int size = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s",
+                        c->is_post ? "POST" : "GET", c->target,
+                        c->far ? c->far->authority : "grapevine", length);
     CHECK(size > 0 && (size_t)size < sizeof(head));
-    struct bytes parts[] = {bytes_of(head, (size_t)size), c->content};
-    io_stream_write(c->stream, parts, c->content.size > 0 ? 2 : 1);
+    struct bytes parts[] = {bytes_of(head, (size_t)size), buf_bytes(&c->fields), BYTES("\r\n"),
+                            c->content};
+    io_stream_write(c->stream, parts, c->content.size > 0 ? 4 : 3);
     io_stream_read(c->stream);
 }
 
@@ -131,14 +137,29 @@ static void on_timeout(struct io_timer *timer)
     finish(LIST_ENTRY(timer, struct call, timer), ERR_TIMEOUT);
 }
 
+static void on_resolved(void *owner, enum err e, const struct io_addr *addr)
+{
+    struct call *c = owner;
+    c->resolve = NULL;
+    if (e == ERR_OK)
+        e = io_connect(c->loop, addr, &stream_ops, c, &c->stream);
+    if (e != ERR_OK)
+        finish(c, e);
+}
+
 static enum err call_on_loop(struct call *c, const struct io_addr *addr)
 {
     struct http_parser_cfg cfg = {.kind = HTTP_PARSE_RESPONSE, .head_max = HEAD_MAX};
     TRY(http_parser_create(&cfg, &parser_ops, c, &c->parser));
-    TRY(io_connect(c->loop, addr, &stream_ops, c, &c->stream));
-    io_timer_start(c->loop, &c->timer, CONTROL_TIMEOUT_MS, on_timeout);
+    if (c->far)
+        TRY(io_resolve_start(c->loop, c->far->host, c->far->port, on_resolved, c, &c->resolve));
+    else
+        TRY(io_connect(c->loop, addr, &stream_ops, c, &c->stream));
+    io_timer_start(c->loop, &c->timer, c->timeout_ms, on_timeout);
     io_loop_run(c->loop);
     io_timer_stop(&c->timer);
+    if (c->resolve)
+        io_resolve_cancel(c->resolve);
     return c->result;
 }
 
@@ -154,7 +175,8 @@ static enum err call_at(const struct io_addr *addr, struct call *c)
 
 /* --- what went wrong */
 
-static enum cli_exit say_unreachable(enum err e, const char *dir, const char *path)
+static enum cli_exit say_unreachable(enum err e, uint64_t timeout_ms, const char *dir,
+                                     const char *path)
 {
     char quoted[SAY_QUOTED_MAX];
     switch (e) {
@@ -171,11 +193,20 @@ static enum cli_exit say_unreachable(enum err e, const char *dir, const char *pa
         return say_error(CLI_UNREACHABLE,
                          "no answer within %d s: %s: the node is stuck or overloaded; "
                          "see its log",
-                         CONTROL_TIMEOUT_MS / 1000, path);
+                         (int)(timeout_ms / 1000), path);
     default:
         return say_error(say_exit_of(e), "no sane answer (%s): %s: see the node's log", err_text(e),
                          path);
     }
+}
+
+static enum cli_exit say_far(enum err e, const char *authority)
+{
+    bool is_silent = e == ERR_REFUSED || e == ERR_TIMEOUT || e == ERR_UNREACHABLE ||
+                     e == ERR_RESOLVE || e == ERR_RESET || e == ERR_EOF;
+    return say_error(is_silent ? CLI_UNREACHABLE : say_exit_of(e),
+                     "no answer (%s): --node http://%.200s: is that a node's HTTP address?",
+                     err_text(e), authority);
 }
 
 static enum cli_exit say_status(const struct call *c, const char *missing)
@@ -196,6 +227,8 @@ static enum cli_exit say_status(const struct call *c, const char *missing)
 /* --- requests */
 
 struct place {
+    struct far far;
+    bool is_far;
     char dir[FILES_PATH_MAX];
     char path[FILES_PATH_MAX];
     struct io_addr addr;
@@ -203,6 +236,10 @@ struct place {
 
 static enum cli_exit find_place(const struct cli *cli, struct place *p)
 {
+    const char *node = flags_get(&cli->flags, "--node");
+    p->is_far = node != NULL;
+    if (node)
+        return far_parse(node, &p->far);
     enum cli_exit code = nodedir_find(&cli->flags, p->dir);
     if (code != CLI_DONE)
         return code;
@@ -213,19 +250,36 @@ static enum cli_exit find_place(const struct cli *cli, struct place *p)
     return CLI_DONE;
 }
 
+static enum cli_exit call_place(const struct place *place, struct call *c, const char *missing)
+{
+    enum err e = call_at(&place->addr, c);
+    if (e != ERR_OK && goes_on(c))
+        return say_error(CLI_UNREACHABLE, "the node stopped: %s: start it again, see its log",
+                         place->is_far ? place->far.authority : place->path);
+    if (e != ERR_OK && place->is_far)
+        return say_far(e, place->far.authority);
+    if (e != ERR_OK)
+        return say_unreachable(e, c->timeout_ms, place->dir, place->path);
+    return c->status == 200 ? CLI_DONE : say_status(c, missing);
+}
+
 static enum cli_exit call(const struct cli *cli, struct call *c, const char *missing)
 {
     struct place place;
     enum cli_exit code = find_place(cli, &place);
     if (code != CLI_DONE)
         return code;
-    enum err e = call_at(&place.addr, c);
-    if (e != ERR_OK && goes_on(c))
-        return say_error(CLI_UNREACHABLE, "the node stopped: %s: start it again, see its log",
-                         place.path);
-    if (e != ERR_OK)
-        return say_unreachable(e, place.dir, place.path);
-    return c->status == 200 ? CLI_DONE : say_status(c, missing);
+    buf_init(&c->fields, FAR_FIELDS_MAX);
+    if (place.is_far) {
+        c->far = &place.far;
+        code =
+            far_sign(cli, c->far, c->is_post ? "POST" : "GET", c->target, c->content, &c->fields);
+    }
+    c->timeout_ms = c->is_post ? CONTROL_ORDER_TIMEOUT_MS : CONTROL_TIMEOUT_MS;
+    if (code == CLI_DONE)
+        code = call_place(&place, c, missing);
+    buf_fini(&c->fields);
+    return code;
 }
 
 enum cli_exit control_get(const struct cli *cli, const char *target, const char *missing,

@@ -1,10 +1,12 @@
-/* Asking the running node over its control socket: one request, one answer. */
+/* Asking the running node over its control socket, or with --node URL one elsewhere: one request,
+ * one answer. */
 #ifndef NODE_CLI_CONTROL_H
 #define NODE_CLI_CONTROL_H
 
 #include "node/cli/command.h"
 
-#define CONTROL_TIMEOUT_MS 15000            /* a command may wait for a new leader */
+#define CONTROL_TIMEOUT_MS 5000
+#define CONTROL_ORDER_TIMEOUT_MS 15000      /* longer than a node waits for the leader */
 #define CONTROL_BODY_MAX (32 * 1024 * 1024) /* a full mesh's `ls nodes` */
 
 /* Finds the node's directory by the flags, asks, and appends the body of a 200 to `body`. Says what

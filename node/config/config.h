@@ -16,6 +16,8 @@
 enum backend_kind { BACKEND_AUTO, BACKEND_OPENAI, BACKEND_LLAMACPP };
 const char *backend_kind_name(enum backend_kind k);
 
+#define CONFIG_VERSION_MAX 63
+
 struct config_backend {
     char name[CERT_NAME_MAX + 1];
     char url[CONFIG_TEXT_MAX];  /* http://host[:port][/prefix] */
@@ -23,7 +25,8 @@ struct config_backend {
     uint16_t port;
     char prefix[CONFIG_TEXT_MAX]; /* "" or "/..." without a trailing slash */
     enum backend_kind kind;
-    uint32_t concurrency; /* 1..4096; default 4 */
+    uint32_t concurrency;                 /* 1..4096; default 4 */
+    char version[CONFIG_VERSION_MAX + 1]; /* of the models it serves; "": not said */
 };
 
 struct config_limits {

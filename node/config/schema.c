@@ -46,6 +46,8 @@ static const struct schema_row rows[] = {
     BACKEND("kind", SCHEMA_KIND, kind, 0, 0, "auto", "auto | openai | llamacpp"),
     BACKEND("concurrency", SCHEMA_COUNT, concurrency, 1, 4096, "4",
             "requests that it works on at once"),
+    BACKEND("version", SCHEMA_VERSION, version, 0, 0, "",
+            "which version of its models it serves, as the registry calls it"),
 
     {"", "lanes", SCHEMA_COUNT, offsetof(struct config, lanes), 1, 1, "1",
      "other numbers of lanes are not supported yet", "threads that carry requests"},

@@ -18,6 +18,7 @@ enum schema_type {
     SCHEMA_PEER,      /* char[]: HOST:PORT */
     SCHEMA_URL,       /* url, host, port and prefix of a backend */
     SCHEMA_KIND,
+    SCHEMA_VERSION,  /* char[]: visible ASCII without "/", "=" and ",", or empty */
     SCHEMA_COUNT,    /* uint32_t */
     SCHEMA_SIZE,     /* uint64_t, bytes */
     SCHEMA_DURATION, /* uint64_t, ms */

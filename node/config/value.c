@@ -194,6 +194,18 @@ static enum err parse_name(const struct schema_row *row, struct bytes text, char
     return copy_text(text, ret_name, CERT_NAME_MAX + 1, "expected a shorter name", why);
 }
 
+static enum err parse_version(struct bytes text, char *ret_version, struct buf *why)
+{
+    bool is_fine = text.size <= CONFIG_VERSION_MAX;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        is_fine &= c > 0x20 && c < 0x7f && c != '/' && c != '=' && c != ',';
+    }
+    if (!is_fine)
+        return found_refuse(why, "expected up to 63 visible characters without / = and ,", text);
+    return copy_text(text, ret_version, CONFIG_VERSION_MAX + 1, "expected a shorter version", why);
+}
+
 static enum err parse_address(const struct schema_row *row, struct bytes text, char *ret_text,
                               struct buf *why)
 {
@@ -235,6 +247,7 @@ enum err value_parse(const struct schema_row *row, struct bytes text, bool quote
     case SCHEMA_PEER: return parse_address(row, text, field, why);
     case SCHEMA_URL: return url_parse(text, owner, why);
     case SCHEMA_KIND: return parse_kind(text, field, why);
+    case SCHEMA_VERSION: return parse_version(text, field, why);
     case SCHEMA_LEVEL:
         TRY(parse_word(level_names, "expected debug, info, warn or error", text, &index, why));
         *(enum log_level *)field = (enum log_level)index;

@@ -30,6 +30,7 @@ struct reader {
     struct facts_model *models;
     size_t count;
     int64_t slots;
+    struct bytes version;
 };
 
 static void add(struct reader *r, const cJSON *entry, struct bytes name)
@@ -43,6 +44,7 @@ static void add(struct reader *r, const cJSON *entry, struct bytes name)
     struct bytes owner = text_of(entry, "owned_by");
     struct facts_model m = {
         .name = arena_copy(r->arena, name),
+        .version = r->version,
         .owned_by = arena_copy(r->arena, owner.size <= FACTS_MODEL_NAME_MAX ? owner : BYTES("")),
         .created = number_of(entry, "created", 0),
         .loaded = loaded.size == 0 || bytes_equal(loaded, BYTES("loaded")),
@@ -54,12 +56,12 @@ static void add(struct reader *r, const cJSON *entry, struct bytes name)
         r->models[r->count++] = m;
 }
 
-enum err inventory_parse_models(struct bytes body, int64_t slots, struct arena *arena,
-                                struct inventory *ret_inventory)
+enum err inventory_parse_models(struct bytes body, int64_t slots, struct bytes version,
+                                struct arena *arena, struct inventory *ret_inventory)
 {
     cJSON *root = cJSON_ParseWithLength((const char *)body.data, body.size);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(root, "data");
-    struct reader r = {.arena = arena, .slots = slots};
+    struct reader r = {.arena = arena, .slots = slots, .version = arena_copy(arena, version)};
     if (cJSON_IsArray(data))
         r.models = arena_calloc(arena, FACTS_MODELS_MAX * sizeof *r.models);
     if (!r.models) {

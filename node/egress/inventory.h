@@ -13,9 +13,10 @@ struct inventory {
 };
 
 /* Body of GET /v1/models. PROTOCOL: not the OpenAI shape. Texts beyond bounds are left out;
- * llama.cpp's aliases become models of their own. slots is -1 when not known. */
-MUST_CHECK enum err inventory_parse_models(struct bytes body, int64_t slots, struct arena *arena,
-                                           struct inventory *ret_inventory);
+ * llama.cpp's aliases become models of their own. slots is -1 when not known; version: of all
+ * of them, as the configuration has it. */
+MUST_CHECK enum err inventory_parse_models(struct bytes body, int64_t slots, struct bytes version,
+                                           struct arena *arena, struct inventory *ret_inventory);
 /* Body of GET /slots: how many there are. PROTOCOL. */
 MUST_CHECK enum err inventory_parse_slots(struct bytes body, int64_t *ret_slots);
 

@@ -355,6 +355,8 @@ enum err peer_call_start(struct exchange *x, struct peer *p)
         .epoch = lane->epoch,
         .target = x->head.target,
         .model = exchange_model(x),
+        .version = x->terms.version,
+        .tenant = x->terms.tenant,
     };
     memcpy(e.request_id, x->request_id, sizeof e.request_id);
     memcpy(e.path, x->path, x->hop * sizeof e.path[0]);

@@ -54,7 +54,8 @@ static enum err take_models(struct backend *b)
     struct arena arena;
     struct inventory found;
     arena_init(&arena, BACKEND_ANSWER_MAX * 2);
-    enum err e = inventory_parse_models(answer, b->slots, &arena, &found);
+    enum err e =
+        inventory_parse_models(answer, b->slots, bytes_from_str(b->cfg.version), &arena, &found);
     if (e != ERR_OK) {
         arena_fini(&arena);
         return e;

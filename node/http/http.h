@@ -34,6 +34,7 @@
     X(TRANSFER_ENCODING, "transfer-encoding")                                                      \
     X(UPGRADE, "upgrade")                                                                          \
     X(VIA, "via")                                                                                  \
+    X(X_API_KEY, "x-api-key")                                                                      \
     X(X_REQUEST_ID, "x-request-id")                                                                \
     X(GRAPEVINE_ENVELOPE, "grapevine-envelope")                                                    \
     X(GRAPEVINE_EPOCH, "grapevine-epoch")                                                          \

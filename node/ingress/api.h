@@ -16,11 +16,13 @@ enum api_face {
     API_CLIENT = 1,  /* the HTTP listener */
     API_CONTROL = 2, /* the control socket */
     API_PEER = 4,    /* links */
+    API_SIGNED = 8,  /* the HTTP listener, for requests that an administrator signed (remote.h) */
 };
 
 struct api_endpoint {
     const char *path; /* exact; with `prefix` also everything below it */
     bool prefix;
+    bool needs_key; /* it matters whose request it is (auth.h) */
     enum api_kind kind;
     unsigned faces;    /* api_face bits */
     unsigned methods;  /* bits 1 << http_method; HEAD goes with GET, OPTIONS with everything */
@@ -33,7 +35,7 @@ struct api_endpoint {
 /* The endpoint of a request target (its query is cut off), or NULL. */
 const struct api_endpoint *api_find(struct bytes target, enum api_face face);
 /* Position in the table, for metrics; API_COUNT for NULL. */
-#define API_COUNT 24
+#define API_COUNT 32
 size_t api_index(const struct api_endpoint *e);
 const struct api_endpoint *api_at(size_t index); /* NULL past the end */
 struct bytes api_path(struct bytes target);

@@ -107,6 +107,54 @@ void body_clear(struct body *b)
     b->size = 0;
 }
 
+/* The link to the segment that byte `at` lies in (or ends), and its place in it. */
+static struct body_segment **find(struct body *b, size_t at, size_t *ret_offset)
+{
+    struct body_segment **link = &b->first;
+    while (*link && at > (*link)->size) {
+        at -= (*link)->size;
+        link = &(*link)->next;
+    }
+    *ret_offset = at;
+    return link;
+}
+
+enum err body_splice(struct body *b, size_t start, size_t end, struct bytes text)
+{
+    struct body middle;
+    size_t start_offset, end_offset;
+    CHECK(0 < start && start < end && end <= b->size && text.size > 0); /* no empty segment */
+    struct body_segment *first = *find(b, start, &start_offset);
+    struct body_segment *last = *find(b, end, &end_offset);
+    size_t size = b->size - (end - start) + text.size;
+    if (size > b->size_max)
+        return ERR_BODY_TOO_LARGE;
+    body_init(&middle, b->pool, SIZE_MAX);
+    enum err e = body_append(&middle, text);
+    if (e == ERR_OK)
+        e = body_append(&middle, bytes_of(last->data + end_offset, last->size - end_offset));
+    if (e != ERR_OK) {
+        body_clear(&middle);
+        return e;
+    }
+    struct body_segment *rest = last->next;
+    for (struct body_segment *s = first; s != last;) {
+        struct body_segment *next = s->next;
+        if (s != first)
+            pool_give(b->pool, s);
+        s = next;
+    }
+    if (first != last)
+        pool_give(b->pool, last);
+    first->size = start_offset;
+    first->next = middle.first;
+    middle.last->next = rest;
+    if (!rest)
+        b->last = middle.last;
+    b->size = size;
+    return ERR_OK;
+}
+
 void body_hash(const struct body *b, uint8_t ret_hash[DIGEST_SIZE])
 {
     struct digest d;

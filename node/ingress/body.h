@@ -37,6 +37,9 @@ void body_init(struct body *b, struct body_pool *pool, size_t size_max);
 MUST_CHECK enum err body_append(struct body *b, struct bytes data);
 /* Gives the segments back. */
 void body_clear(struct body *b);
+/* Puts `text` (not empty) in the place of the bytes from `start` (not 0) to `end` (greater). Copies
+ * at most one segment beside it. Errors of body_append; the body is then unchanged. */
+MUST_CHECK enum err body_splice(struct body *b, size_t start, size_t end, struct bytes text);
 void body_hash(const struct body *b, uint8_t ret_hash[DIGEST_SIZE]);
 
 /* Reading it in pieces; the body stays. */

@@ -229,8 +229,10 @@ static void send_whole(struct exchange *x, int status, struct http_field *fields
         break_off(x, e);
         return;
     }
+    digest_init(&x->answer_hash);
     if (body.size > 0) {
         x->answer_bytes += body.size;
+        digest_update(&x->answer_hash, body);
         x->sink->data(x, body);
     }
     exchange_finish(x);

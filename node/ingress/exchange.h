@@ -19,6 +19,7 @@
 #include "node/ingress/body.h"
 #include "node/ingress/scan.h"
 #include "node/routing/choose.h"
+#include "node/routing/terms.h"
 #include "node/trust/receipt.h"
 
 #define EXCHANGE_ATTEMPTS_MAX 4
@@ -73,6 +74,8 @@ struct exchange {
     struct peer *from; /* NULL: a client */
     uint32_t hop;      /* hops so far: 0 at the ingress */
     struct id origin;
+    struct terms terms; /* what the rules ask of it */
+    uint64_t epoch;     /* of the sender's rules */
     bool has_body_hash;
     bool has_looped; /* it was this mesh that sent it here */
 
@@ -108,8 +111,10 @@ struct exchange {
     union {
         struct backend_call backend;
         struct peer_call peer;
-        struct local_events_call *events; /* a local answer that goes on */
-        struct local_rules_call *rules;   /* one that waits for the mesh's */
+        struct local_events_call *events; /* local answers that go on, or wait */
+        struct local_rules_call *rules;
+        struct local_read_call *read;
+        struct local_watch_call *watch;
     } call;
     struct digest answer_hash;
 };

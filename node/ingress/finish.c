@@ -40,24 +40,34 @@ static void fill_hashes(struct exchange *x, struct receipt *r)
         memcpy(r->previous, x->below_leaf, CRYPTO_HASH_SIZE);
 }
 
-/* What this node signs about its part; false: nobody executed the request, or the trail was lost.
- */
+/* This node itself refused what the rules forbid: worth a signature, too. */
+static bool is_refuser(const struct exchange *x)
+{
+    bool is_rule = x->failure == ERR_RESIDENCY || x->failure == ERR_TENANT;
+    return is_rule && x->below.size == 0 && x->endpoint && x->endpoint->kind == API_INFER;
+}
+
+/* What this node signs about its part; false: nobody executed or refused the request, or the trail
+ * was lost. */
 static bool make_receipt(struct exchange *x, struct receipt *ret_receipt)
 {
     const struct lane *lane = x->lane;
-    const struct backend *b = x->choice.candidate.backend;
+    bool is_refused = is_refuser(x);
+    const struct backend *b = x->executor ? x->choice.candidate.backend : NULL;
     uint64_t now_us = io_now_us(lane->loop);
-    if (!x->executor || (!b && x->below.size == 0))
+    if (!b && !is_refused && x->below.size == 0)
         return false;
     *ret_receipt = (struct receipt){
         .mesh = lane->identity->mesh,
         .node = lane->identity->node,
-        .role = b ? RECEIPT_EXECUTOR : RECEIPT_FORWARDER,
+        .role = is_refused ? RECEIPT_REFUSER
+                : b        ? RECEIPT_EXECUTOR
+                           : RECEIPT_FORWARDER,
         .hop = x->hop,
         .epoch = lane->epoch,
         .model = exchange_model(x),
         .backend = b ? bytes_from_str(b->cfg.name) : bytes_of(NULL, 0),
-        .reason = bytes_from_str(x->choice.reason),
+        .reason = bytes_from_str(is_refused ? err_word(x->failure) : x->choice.reason),
         .attempts = x->attempts,
         .status = (uint32_t)x->status,
         .facts_age_ms = x->choice.facts_age_ms,

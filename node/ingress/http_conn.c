@@ -7,8 +7,10 @@
  * any moment, more bytes than the pipeline buffer while one runs. */
 #include "node/http/via.h"
 #include "node/ingress/answer.h"
+#include "node/ingress/auth.h"
 #include "node/ingress/http_conn_impl.h"
 #include "node/ingress/linger.h"
+#include "node/ingress/remote.h"
 #include "node/lane.h"
 
 #include <stdlib.h>
@@ -144,7 +146,8 @@ static enum err check_request(struct exchange *x, enum api_face face)
     if (head->content_length > 0 &&
         (uint64_t)head->content_length > x->lane->config->limits.body_bytes)
         return ERR_BODY_TOO_LARGE;
-    return ERR_OK;
+    bool asks_who = face == API_CLIENT && x->endpoint->needs_key && m != HTTP_OPTIONS;
+    return asks_who ? auth_client(x) : ERR_OK;
 }
 
 static bool is_options_star(const struct http_head *head)
@@ -264,9 +267,13 @@ static void run_request(struct http_conn *conn)
     } else if (x->endpoint->kind == API_INFER) {
         exchange_submit(x);
     } else {
-        enum err e = x->endpoint->answer(x, api_path(x->head.target));
+        const char *why = NULL;
+        bool is_far = conn->face == API_CLIENT && (x->endpoint->faces & API_SIGNED);
+        enum err e = is_far ? remote_admit(x, &why) : ERR_OK;
+        if (e == ERR_OK)
+            e = x->endpoint->answer(x, api_path(x->head.target));
         if (e != ERR_OK)
-            exchange_fail(x, e, NULL);
+            exchange_fail(x, e, why);
     }
 }
 

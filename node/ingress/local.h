@@ -25,6 +25,12 @@ enum err local_read_body(const struct body *body, struct buf *out);
 enum err local_gossip_keys(struct exchange *x, struct bytes path);
 /* local_rules.c */
 enum err local_commands(struct exchange *x, struct bytes path);
+/* local_registry.c */
+enum err local_registry(struct exchange *x, struct bytes path);
+/* local_voters.c */
+enum err local_voters(struct exchange *x, struct bytes path);
+/* local_watch.c */
+enum err local_watch(struct exchange *x, struct bytes path);
 /* local_events.c */
 enum err local_events(struct exchange *x, struct bytes path);
 

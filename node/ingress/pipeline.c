@@ -30,7 +30,8 @@ static enum stage_result stage_admit(struct exchange *x)
     /* A peer has others to ask; a client whose connection is still open has not. */
     if (x->lane->state == LANE_DRAINING && x->from)
         return fail(x, ERR_DRAINING);
-    return STAGE_NEXT;
+    enum err e = x->from ? terms_check(x, x->epoch) : terms_set(x);
+    return e == ERR_OK ? STAGE_NEXT : fail(x, e);
 }
 
 /* The client is told what is wrong with the mesh in the words of contract.md, not the system
@@ -152,7 +153,7 @@ void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry
         LOG_ERR(reason));
     exchange_set_state(x, EXCHANGE_ROUTING);
     if (err_class(reason) == ERR_CLASS_REJECT && reason != ERR_MODEL_NOT_FOUND &&
-        reason != ERR_PROTOCOL) {
+        reason != ERR_PROTOCOL && reason != ERR_RESIDENCY) {
         exchange_fail(x, reason, NULL);
         return;
     }

@@ -27,6 +27,8 @@ enum { NUM_SIGN, NUM_ZERO, NUM_INT, NUM_DOT, NUM_FRACTION, NUM_E, NUM_E_SIGN, NU
 
 enum { KEY_NONE, KEY_MODEL, KEY_STREAM, KEY_MAX_TOKENS, KEY_MAX_COMPLETION_TOKENS };
 
+#define BEGINS_HERE UINT64_MAX /* only scan_feed knows where that is */
+
 static const char *const key_names[] = {"", "model", "stream", "max_tokens",
                                         "max_completion_tokens"};
 
@@ -34,6 +36,7 @@ void scan_init(struct scan *s)
 {
     s->model_kind = s->stream_kind = SCAN_ABSENT;
     s->model_size = 0;
+    s->model_start = s->model_end = 0;
     s->model[0] = '\0';
     s->max_tokens = -1;
     s->text_bytes = s->offset = 0;
@@ -123,6 +126,8 @@ static void begin_string(struct scan *s, bool is_key)
     s->state = ST_STRING;
     s->is_key = is_key;
     s->capturing = s->depth == 1 && (is_key || s->key == KEY_MODEL);
+    if (s->capturing && !is_key)
+        s->model_start = BEGINS_HERE;
     s->overflow = false;
     s->text_size = 0;
     s->surrogate = 0;
@@ -448,8 +453,11 @@ enum err scan_feed(struct scan *s, struct bytes data)
         uint8_t c = data.data[i];
         if (s->state == ST_STRING) {
             size_t used = 0;
+            bool is_model = s->capturing && !s->is_key;
             e = feed_string(s, bytes_skip(data, i), &used);
             i += used;
+            if (is_model && s->state == ST_NEXT)
+                s->model_end = start + i;
         } else if (s->state == ST_NUMBER) {
             i += feed_number(s, bytes_skip(data, i));
             if (i < data.size && (e = end_number(s)) != ERR_OK)
@@ -458,6 +466,8 @@ enum err scan_feed(struct scan *s, struct bytes data)
             i++;
             if (!(skips_blanks(s) && (c == ' ' || c == '\n' || c == '\r' || c == '\t')))
                 e = feed_structure(s, c);
+            if (s->model_start == BEGINS_HERE)
+                s->model_start = start + i - 1;
         }
     }
     s->offset = start + i;

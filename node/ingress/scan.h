@@ -31,6 +31,7 @@ struct scan {
     enum scan_found model_kind;
     char model[SCAN_MODEL_MAX + 1]; /* decoded, when SCAN_STRING */
     size_t model_size;
+    uint64_t model_start, model_end; /* of its text in the body, quotes included */
     enum scan_found stream_kind;
     int64_t max_tokens;  /* the larger of max_tokens and max_completion_tokens, where they are plain
                             digits (exact below 10^17); -1: neither is */

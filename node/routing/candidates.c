@@ -3,6 +3,7 @@
 
 #include "node/egress/backend.h"
 #include "node/lane.h"
+#include "node/routing/terms.h"
 
 void candidates_init(struct candidates *c, const uint8_t seed[16])
 {
@@ -44,7 +45,9 @@ static void add(struct candidates *c, struct bytes model, struct candidate item)
     if (!set)
         return;
     struct candidate *last = set->count > 0 ? &set->items[set->count - 1] : NULL;
-    if (last && item.peer && last->peer == item.peer) { /* several backends of one peer */
+    bool is_same = last && item.peer && last->peer == item.peer && last->barred == item.barred &&
+                   bytes_equal(last->version, item.version);
+    if (is_same) { /* several backends of one peer */
         last->is_gateway |= item.is_gateway && !last->is_up;
         last->is_up |= item.is_up;
         return;
@@ -62,16 +65,35 @@ static void add(struct candidates *c, struct bytes model, struct candidate item)
     set->items[set->count++] = item;
 }
 
+/* What the rules say of it; a version that cannot be kept bars it. */
+static void judge(struct lane *lane, struct bytes model, struct bytes version, const char *region,
+                  const struct id *node, struct candidate *item)
+{
+    struct terms_deployment d = {.reader = lane->rules ? rules_reader(lane->rules) : NULL,
+                                 .model = model,
+                                 .version = version,
+                                 .region = region,
+                                 .node = node};
+    item->barred = terms_judge(&d, &version);
+    item->version = arena_copy(&lane->candidates.arena, version);
+    if (version.size > 0 && !item->version.data)
+        item->barred = ERR_NO_MEMORY;
+}
+
 /* Also what cannot be reached now: such models exist, and asking for them is no mistake. */
-static void add_peer(struct candidates *c, struct peer *p)
+static void add_peer(struct lane *lane, struct peer *p)
 {
     if (!p->facts)
         return;
     for (size_t b = 0; b < p->facts->backend_count; b++) {
         const struct facts_backend *backend = &p->facts->backends[b];
         bool is_up = backend->state == FACTS_BACKEND_UP;
-        for (size_t m = 0; m < backend->model_count; m++)
-            add(c, backend->models[m].name, (struct candidate){.peer = p, .is_up = is_up});
+        for (size_t m = 0; m < backend->model_count; m++) {
+            struct candidate item = {.peer = p, .is_up = is_up};
+            judge(lane, backend->models[m].name, backend->models[m].version, p->region, &p->id,
+                  &item);
+            add(&lane->candidates, backend->models[m].name, item);
+        }
     }
 }
 
@@ -86,15 +108,18 @@ static bool offers(const struct peer *p, struct bytes model)
 
 /* A gateway of another region leads to all its region serves. What it has itself it says better
  * itself. */
-static void add_region(struct candidates *c, const struct summary_view *view, struct peer *p)
+static void add_region(struct lane *lane, const struct summary_view *view, struct peer *p)
 {
     const struct summary_region *r = summary_region_find(view, p->region);
     if (!r || !summary_has_gateway(r, &p->id))
         return;
     for (size_t i = 0; i < r->believed.model_count; i++) {
         const struct summary_model *m = &r->believed.models[i];
-        if (!summary_is_only_at(m, &p->id) || !offers(p, m->name))
-            add(c, m->name, (struct candidate){.peer = p, .is_up = true, .is_gateway = true});
+        struct candidate item = {.peer = p, .is_up = true, .is_gateway = true};
+        if (summary_is_only_at(m, &p->id) && offers(p, m->name))
+            continue;
+        judge(lane, m->name, m->version, p->region, NULL, &item);
+        add(&lane->candidates, m->name, item);
     }
 }
 
@@ -109,12 +134,16 @@ static void rebuild(struct lane *lane)
     for (size_t i = 0; i < lane->backend_count; i++) {
         struct backend *b = lane->backends[i];
         bool is_up = b->state == BACKEND_UP;
-        for (size_t m = 0; m < b->model_count; m++)
-            add(c, b->models[m].name, (struct candidate){.backend = b, .is_up = is_up});
+        for (size_t m = 0; m < b->model_count; m++) {
+            struct candidate item = {.backend = b, .is_up = is_up};
+            judge(lane, b->models[m].name, b->models[m].version, lane->identity->cert.region,
+                  &lane->identity->node, &item);
+            add(c, b->models[m].name, item);
+        }
     }
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
-        add_peer(c, mesh_peer(lane->mesh, i));
-        add_region(c, mesh_abroad(lane->mesh), mesh_peer(lane->mesh, i));
+        add_peer(lane, mesh_peer(lane->mesh, i));
+        add_region(lane, mesh_abroad(lane->mesh), mesh_peer(lane->mesh, i));
     }
     c->stale = false;
     c->rebuilds++;
@@ -125,4 +154,15 @@ const struct candidate_set *candidates_find(struct lane *lane, struct bytes mode
     if (lane->candidates.stale)
         rebuild(lane);
     return map_get(&lane->candidates.by_model, model);
+}
+
+bool candidates_has(struct lane *lane, struct bytes model, struct bytes version)
+{
+    const struct candidate_set *set = candidates_find(lane, model);
+    for (size_t i = 0; set && i < set->count; i++) {
+        const struct candidate *c = &set->items[i];
+        if (c->is_up && c->barred == ERR_OK && bytes_equal(c->version, version))
+            return true;
+    }
+    return false;
 }

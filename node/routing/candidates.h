@@ -1,10 +1,11 @@
 /* Who may serve a model: an index from model name to deployments, local backends and peers, rebuilt
- * when facts change (never per request). This is the place where registry and gossip will meet and
- * hand policy its array. */
+ * when facts or rules change (never per request). This is the place where registry and gossip meet
+ * and will hand policy its array. */
 #ifndef NODE_ROUTING_CANDIDATES_H
 #define NODE_ROUTING_CANDIDATES_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/map.h"
 
 #define CANDIDATES_MODELS_MAX 16384
@@ -14,10 +15,13 @@ struct backend;
 struct lane;
 struct peer;
 
-/* One of the two is set. A peer stands for all its backends: it chooses among them itself. */
+/* One of the two is set. A peer stands for all its backends with this version: it chooses among
+ * them itself. */
 struct candidate {
     struct backend *backend;
     struct peer *peer;
+    struct bytes version; /* as the registry calls it; empty: nobody says */
+    enum err barred;      /* what the rules have against it, whatever the request; OK: nothing */
     bool is_up;      /* the backend, or one of the peer's with this model; as of the last facts */
     bool is_gateway; /* not the peer itself has the model: its region does, by summary */
 };
@@ -42,5 +46,7 @@ void candidates_fini(struct candidates *c);
 void candidates_invalidate(struct candidates *c);
 /* NULL: nobody serves it. Valid until the next call after an invalidation. */
 const struct candidate_set *candidates_find(struct lane *lane, struct bytes model);
+/* Somebody serves this version now, and may. */
+bool candidates_has(struct lane *lane, struct bytes model, struct bytes version);
 
 #endif

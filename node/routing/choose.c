@@ -84,10 +84,27 @@ static enum grade grade_of_peer(const struct peer *p)
     return p->link && is_doubtful && !p->draining ? GRADE_SUSPECT : GRADE_OUT;
 }
 
+static bool may_hold(const struct lane *lane, const struct exchange *x, const struct candidate *c)
+{
+    const char *region = c->backend ? lane->identity->cert.region : c->peer->region;
+    return terms_allow_region(&x->terms, bytes_from_str(region));
+}
+
+static bool is_meant(const struct exchange *x, const struct candidate *c)
+{
+    return x->terms.version.size == 0 || bytes_equal(c->version, x->terms.version);
+}
+
+/* The rules, first of all: whatever else is wrong, none of these is ever asked. */
+static bool is_allowed(const struct lane *lane, const struct exchange *x, const struct candidate *c)
+{
+    return c->barred == ERR_OK && is_meant(x, c) && may_hold(lane, x, c);
+}
+
 static enum grade grade_of(const struct lane *lane, const struct exchange *x,
                            const struct candidate *c, bool again)
 {
-    if (!c->is_up || was_tried(x, c, again))
+    if (!c->is_up || !is_allowed(lane, x, c) || was_tried(x, c, again))
         return GRADE_OUT;
     if (c->backend)
         return !backend_is_usable(c->backend)                      ? GRADE_OUT
@@ -209,11 +226,30 @@ static bool needs_hop(const struct lane *lane, const struct exchange *x,
 {
     for (size_t i = 0; x->hop >= ENVELOPE_HOPS_MAX && i < set->count; i++) {
         const struct candidate *c = &set->items[i];
-        if (c->peer && c->is_up && grade_of_peer(c->peer) != GRADE_OUT && !was_passed(x, c->peer) &&
-            !(is_abroad(lane, c->peer) && is_from_abroad(lane, x)))
+        if (c->peer && c->is_up && is_allowed(lane, x, c) && grade_of_peer(c->peer) != GRADE_OUT &&
+            !was_passed(x, c->peer) && !(is_abroad(lane, c->peer) && is_from_abroad(lane, x)))
             return true;
     }
     return false;
+}
+
+/* Why nobody can be asked: the rules, if they alone are against it. */
+static enum err reason_for_none(const struct lane *lane, const struct exchange *x,
+                                const struct candidate_set *set)
+{
+    bool is_residency = false;
+    if (needs_hop(lane, x, set))
+        return ERR_HOP_LIMIT;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct candidate *c = &set->items[i];
+        if (!is_meant(x, c))
+            continue;
+        if (c->barred == ERR_OK && may_hold(lane, x, c))
+            return ERR_NO_CANDIDATE;
+        is_residency |=
+            c->barred == ERR_RESIDENCY || (c->barred == ERR_OK && !may_hold(lane, x, c));
+    }
+    return is_residency ? ERR_RESIDENCY : ERR_NO_CANDIDATE;
 }
 
 static uint64_t made_ms_of(const struct lane *lane, const struct candidate *c, struct bytes model)
@@ -232,7 +268,7 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
     const char *reason = NULL;
     const struct candidate *c = pick(lane, x, set, &reason);
     if (!c)
-        return needs_hop(lane, x, set) ? ERR_HOP_LIMIT : ERR_NO_CANDIDATE;
+        return reason_for_none(lane, x, set);
     ret_choice->candidate = *c;
     ret_choice->reason = reason;
     ret_choice->facts_age_ms =

@@ -116,10 +116,12 @@ static enum err check_signature(const struct trust_wire_link *link, const struct
     return ERR_OK;
 }
 
-/* Whether `above` may have signed `cert`: the next kind, nothing wider than its own scope. */
+/* Whether `above` may have signed `cert`: the next kind, or by an administrator another one;
+ * nothing wider than its own scope. */
 static bool is_within(const struct cert *cert, const struct cert *above)
 {
-    if (cert->kind != above->kind + 1)
+    bool is_another = cert->kind == CERT_ADMIN && above->kind == CERT_ADMIN;
+    if (!is_another && cert->kind != above->kind + 1)
         return false;
     if (above->tier != TIER_ANY && cert->tier != above->tier)
         return false;

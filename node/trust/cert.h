@@ -1,7 +1,7 @@
 /* Certificates: who may be a node, an administrator, an inviter. One chain, each link signed by
  * the one before:
  *
- *   mesh root ──> admin ──> invitation (a one-time key, travels inside the token) ──> node
+ *   mesh root ──> admin (──> admin) ──> invitation (a one-time key, inside the token) ──> node
  *
  * A certificate is a protobuf record (deterministic bytes: fields in order, no unknown fields)
  * and an Ed25519 signature over "grapevine certificate 1\0" + record by the issuer's key. The
@@ -10,8 +10,8 @@
  * validity begins before its invitation's join_until_ms. A chain may end at any kind: who needs
  * a node asks cert_leaf(chain)->kind. Pure: time and keys come from the caller; no files here.
  *
- * Revocation and single use are enforced by the replicated log later; cert_chain_verify is the
- * place. */
+ * Whether an administrator, an invitation or a node was revoked, and how often an invitation was
+ * used, is the registry's to say. */
 #ifndef NODE_TRUST_CERT_H
 #define NODE_TRUST_CERT_H
 
@@ -22,7 +22,7 @@
 
 /* Node, region, zone names: DNS-label-like, [a-z0-9]([a-z0-9-]*[a-z0-9])? */
 #define CERT_NAME_MAX 63
-#define CERT_CHAIN_MAX 4             /* admin, invitation, node; room for one intermediate */
+#define CERT_CHAIN_MAX 4             /* admin, one more admin at most, invitation, node */
 #define CERT_CHAIN_SIZE_MAX 4096     /* encoded */
 #define CERT_SKEW_MS (5 * 60 * 1000) /* tolerated before not_before and after not_after */
 #define CERT_RECORD_MAX 512          /* one encoded certificate without its signature */

@@ -34,7 +34,8 @@ struct envelope {
     /* Names of the nodes passed, ingress first; envelope_path_count of them. */
     char path[ENVELOPE_HOPS_MAX][CERT_NAME_MAX + 1];
     struct bytes target;                 /* request target; borrowed */
-    struct bytes model;                  /* as the client named it; borrowed */
+    struct bytes model;                  /* as it stands in the body; borrowed */
+    struct bytes version;                /* of it; empty: any that may serve; borrowed */
     struct bytes tenant;                 /* may be empty; borrowed */
     uint8_t body_hash[CRYPTO_HASH_SIZE]; /* SHA-256 of the whole request body */
 };

@@ -10,7 +10,8 @@
 
 const char *receipt_role_name(enum receipt_role role)
 {
-    return role == RECEIPT_EXECUTOR ? "executor" : "forwarder";
+    static const char *const names[] = {"?", "executor", "forwarder", "refuser"};
+    return names[role];
 }
 
 static bool numbers_are_valid(const struct receipt *r)
@@ -25,7 +26,7 @@ static bool numbers_are_valid(const struct receipt *r)
 
 static bool shape_is_valid(const struct receipt *r)
 {
-    if (r->role != RECEIPT_EXECUTOR && r->role != RECEIPT_FORWARDER)
+    if (r->role < RECEIPT_EXECUTOR || r->role > RECEIPT_REFUSER)
         return false;
     return trust_text_is_visible(bytes_from_str(r->request_id)) &&
            cert_name_is_valid(bytes_from_str(r->name)) &&
@@ -120,8 +121,9 @@ static enum err check_place(const struct receipt *r, size_t index, const struct 
         batch_leaf(*next, leaf);
     if (r->hop != index)
         return fail(ERR_INVALID, "the hops are not numbered in order from 0", ret_detail);
-    if (r->role != (next ? RECEIPT_FORWARDER : RECEIPT_EXECUTOR))
-        return fail(ERR_INVALID, "the last hop, and only it, must be the executor", ret_detail);
+    if ((r->role == RECEIPT_FORWARDER) != (next != NULL))
+        return fail(ERR_INVALID, "the last hop, and only it, must be the executor or a refuser",
+                    ret_detail);
     if (memcmp(r->previous, leaf, sizeof(leaf)) != 0)
         return fail(ERR_INVALID, "a hop does not name the next hop's receipt", ret_detail);
     return ERR_OK;

@@ -1,6 +1,6 @@
-/* Receipts: the signed trail of a request. The executor and every forwarder sign what they did;
- * the ingress keeps the chain and anybody can check it offline with nothing but the mesh's root
- * key.
+/* Receipts: the signed trail of a request. The executor and every forwarder sign what they did, and
+ * so does a node that refuses what the rules forbid; the ingress keeps the chain and anybody can
+ * check it offline with nothing but the mesh's root key.
  *
  * A receipt names the hash of the receipt below it (`previous`: the next hop's towards the
  * executor), so the chain cannot be re-arranged. It holds digests of bodies, never the bodies. */
@@ -18,8 +18,8 @@
 /* Larger numbers are malformed: any JSON reader keeps and compares these exactly. */
 #define RECEIPT_NUMBER_MAX ((1ull << 52) - 1)
 
-enum receipt_role { RECEIPT_EXECUTOR = 1, RECEIPT_FORWARDER = 2 };
-const char *receipt_role_name(enum receipt_role role); /* "executor" "forwarder" */
+enum receipt_role { RECEIPT_EXECUTOR = 1, RECEIPT_FORWARDER = 2, RECEIPT_REFUSER = 3 };
+const char *receipt_role_name(enum receipt_role role); /* "executor" "forwarder" "refuser" */
 
 struct receipt {
     char request_id[REQUEST_ID_MAX + 1];
@@ -32,7 +32,7 @@ struct receipt {
     uint64_t epoch;
     struct bytes model;     /* borrowed */
     struct bytes backend;   /* executor: name of the backend; borrowed, may be empty */
-    struct bytes reason;    /* why this candidate was chosen, a word; borrowed */
+    struct bytes reason;    /* why this candidate was chosen, or why it refused, a word; borrowed */
     uint32_t attempts;      /* tried before and including this one */
     uint32_t status;        /* HTTP status answered; 0: none */
     uint64_t facts_age_ms;  /* age of the facts the choice was made by */
@@ -43,7 +43,7 @@ struct receipt {
     uint64_t answer_bytes;
     uint8_t request_hash[CRYPTO_HASH_SIZE]; /* SHA-256 of the body as received by this node */
     uint8_t answer_hash[CRYPTO_HASH_SIZE];  /* SHA-256 of the body as passed on */
-    /* Leaf hash (batch_leaf) of the next receipt towards the executor; zeros for the executor. */
+    /* Leaf hash (batch_leaf) of the next receipt towards the executor; zeros for the last. */
     uint8_t previous[CRYPTO_HASH_SIZE];
 };
 

@@ -173,6 +173,7 @@ enum err trust_wire_envelope_encode(const struct envelope *e, struct buf *record
     m.path = path;
     m.target = codec_bytes(e->target);
     m.model = codec_bytes(e->model);
+    m.version = codec_bytes(e->version);
     m.tenant = codec_bytes(e->tenant);
     m.body_hash = codec_binary(e->body_hash, CRYPTO_HASH_SIZE);
     return codec_encode(&m, ENVELOPE_RECORD_MAX, record);
@@ -190,6 +191,7 @@ static bool envelope_from_message(const struct codec *d, const void *message, vo
                            .epoch = m->epoch,
                            .target = codec_borrow(d, m->target),
                            .model = codec_borrow(d, m->model),
+                           .version = codec_borrow(d, m->version),
                            .tenant = codec_borrow(d, m->tenant)};
     if (m->n_path != envelope_path_count(e))
         return false;
@@ -296,7 +298,7 @@ static bool receipt_from_message(const struct codec *d, const void *message, voi
 {
     const Trust__Receipt *m = message;
     struct receipt *r = ret_value;
-    if (m->role > RECEIPT_FORWARDER)
+    if (m->role > RECEIPT_REFUSER)
         return false;
     *r = (struct receipt){.role = (enum receipt_role)m->role,
                           .hop = m->hop,

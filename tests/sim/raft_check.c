@@ -74,12 +74,8 @@ static void check_committed(struct raft_node *n, uint64_t index, uint64_t now_te
         learn_truth(w, index, e.term, digest, now_term);
         check_held(n, index, e.term);
     } else if (index > w->truth_count) {
-<<<<<<< HEAD
         if (n != w->damaged) /* which may have been the first, of what it cannot read any more */
             world_break(w, "commits_without_gaps", "%s at %llu", n->name, (ull)index);
-=======
-        world_break(w, "commits_without_gaps", "%s at %llu", n->name, (ull)index);
->>>>>>> rules
     } else if (w->truth[index - 1].digest != digest || w->truth[index - 1].term != e.term) {
         world_break(w, "state_machine_safety",
                     "%s commits another entry at %llu: term %llu not %llu", n->name, (ull)index,
@@ -146,23 +142,15 @@ static void check_leader(struct raft_node *n, const struct raft_status *s)
         return;
     }
     w->stats.elections++;
-<<<<<<< HEAD
     if (s->unreadable_first)
         world_break(w, "leads_without_a_gap", "%s in term %llu", n->name, (ull)s->term);
-=======
->>>>>>> rules
     for (uint64_t index = s->base + 1; index <= w->truth_count; index++) {
         struct bytes record;
         if (w->truth[index - 1].leader_term >= s->term)
             return; /* by a later leader: this one won too late */
-<<<<<<< HEAD
         bool is_readable = raft_record(n->core, index, &record) == ERR_OK;
         bool has = is_readable ? record_digest(record) == w->truth[index - 1].digest
                                : n == w->damaged && index <= s->last; /* rotten since it started */
-=======
-        bool has = index <= s->last && raft_record(n->core, index, &record) == ERR_OK &&
-                   record_digest(record) == w->truth[index - 1].digest;
->>>>>>> rules
         if (!has) {
             world_break(w, "leader_completeness", "%s leads in term %llu without entry %llu",
                         n->name, (ull)s->term, (ull)index);
@@ -234,7 +222,6 @@ static void check_prevote(struct raft_node *n, const struct raft_event *event,
     n->now_before_ms = event->now_ms;
 }
 
-<<<<<<< HEAD
 /* Check-quorum: whoever hears no majority leads no longer than three election time-outs. */
 static void check_contact(struct raft_node *n, const struct raft_event *event,
                           const struct raft_effects *e, bool has_won)
@@ -282,8 +269,6 @@ static void check_grant(struct raft_node *n, const struct raft_event *event,
     }
 }
 
-=======
->>>>>>> rules
 void check_step(struct raft_node *n, const struct raft_event *event, const struct raft_effects *e)
 {
     struct raft_status s;
@@ -306,11 +291,8 @@ void check_step(struct raft_node *n, const struct raft_event *event, const struc
     n->has_seen = true;
     if (has_won)
         check_elected(n);
-<<<<<<< HEAD
     check_grant(n, event, e);
     check_contact(n, event, e, has_won);
-=======
->>>>>>> rules
     note(n, e);
 }
 

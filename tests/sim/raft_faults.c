@@ -213,7 +213,6 @@ static void wipe(struct raft_node *n)
     restart_later(n);
 }
 
-<<<<<<< HEAD
 /* Found at the next start, or when an old record is read before. */
 static void rot(struct raft_node *n)
 {
@@ -222,13 +221,6 @@ static void rot(struct raft_node *n)
         node_crash(n);
         restart_later(n);
     }
-=======
-static void rot(struct raft_node *n)
-{
-    struct raft_disk *d = &n->disk;
-    node_crash(n);
-    restart_later(n);
->>>>>>> rules
     if (d->record_count == 0)
         return;
     size_t first = rng_below(&n->world->rng, d->record_count);

@@ -2,11 +2,7 @@
 raft_sim must miss it. The simulator's own shell has guards too (disk, state machine): a shell that
 leaves them out is as wrong as a core that does.
 
-<<<<<<< HEAD
 Text stands in the code exactly once, or raft_mutants says so: change guards here, too."""
-=======
-Text stands in the code exactly once, or raft_mutants says so: who changes a guard changes it here."""
->>>>>>> rules
 import dataclasses
 
 
@@ -48,27 +44,17 @@ guard("vote_survives_step_down", "stepping down in the same term keeps the vote"
        "    r->role = RAFT_FOLLOWER;\n    r->leader = leader"))
 guard("votes_once_per_voter", "a vote that comes twice counts once", "mixed elections",
       ("raft/election.c",
-<<<<<<< HEAD
        "!m->ok)\n        return;\n    r->votes_granted |= raft_rows_of(r, &m->from, m->store, "
        "m->boot);"
        "\n    count_votes(r);\n}\n\nvoid raft_on_timeout_now",
        "!m->ok)\n        return;\n    uint64_t row = raft_rows_of(r, &m->from, m->store, "
        "m->boot);\n"
-=======
-       "!m->ok)\n        return;\n    r->votes_granted |= raft_rows_of(r, &m->from, m->store, m->boot);"
-       "\n    count_votes(r);\n}\n\nvoid raft_on_timeout_now",
-       "!m->ok)\n        return;\n    uint64_t row = raft_rows_of(r, &m->from, m->store, m->boot);\n"
->>>>>>> rules
        "    r->votes_granted |= row & r->votes_granted ? r->votes_granted << 1 : row;\n"
        "    count_votes(r);\n}\n\nvoid raft_on_timeout_now"))
 guard("fresh_logs_only", "votes go to logs that lack nothing", "mixed elections",
       ("raft/election.c", "is_free && may_vote(r) && is_fresh(r, m);", "is_free && may_vote(r);"))
-<<<<<<< HEAD
 guard("freshness_of_all_that_was_taken", "... measured by the log with its tail, as the reply's "
        "write",
-=======
-guard("freshness_of_all_that_was_taken", "... measured by the log with its tail, as the reply's write",
->>>>>>> rules
       "mixed elections snapshots",
       ("raft/election.c", "    uint64_t term = raft_log_last_term(&r->log);\n",
        "    uint64_t term = raft_log_term(&r->log, r->log.durable);\n"),
@@ -76,12 +62,8 @@ guard("freshness_of_all_that_was_taken", "... measured by the log with its tail,
 guard("votes_of_this_term", "a vote of another term does not count", "mixed elections",
       ("raft/election.c", "r->role != RAFT_CANDIDATE || m->term != r->hard.term || !m->ok",
        "r->role != RAFT_CANDIDATE || !m->ok"),
-<<<<<<< HEAD
       ("raft/receive.c", "    case RAFT_VOTE_REPLY:\n    case RAFT_APPEND:",
        "    case RAFT_APPEND:"))
-=======
-      ("raft/receive.c", "    case RAFT_VOTE_REPLY:\n    case RAFT_APPEND:", "    case RAFT_APPEND:"))
->>>>>>> rules
 guard("prevote_changes_nothing", "a pre-vote raises nobody's term", "mixed elections",
       ("raft/election.c", "    struct raft_message *reply = raft_post(r, RAFT_PREVOTE_REPLY",
        "    if (grants)\n        set_term(r, m->next_term);\n"
@@ -91,11 +73,8 @@ guard("old_leaders_are_told", "a leader of an old term learns so", "mixed electi
        "    if"),
       ("raft/election.c", "    if (!m->ok && m->term > r->hard.term) {",
        "    if (false && !m->ok && m->term > r->hard.term) {"))
-<<<<<<< HEAD
 guard("check_quorum", "a leader that hears no majority steps down", "mixed reads",
       ("raft/replication.c", "    if (!raft_quorum(r, rows))\n", "    if (false)\n"))
-=======
->>>>>>> rules
 guard("needed_though_removed", "who has the removal alone may still campaign", "members mixed",
       ("raft/election.c", "raft_may_be_needed(r) &&", "raft_is_voter(r) &&"))
 
@@ -119,7 +98,6 @@ guard("heartbeat_acks_durable", "so it is in answers to heartbeats", "mixed",
        "raft_post(r, RAFT_APPEND_REPLY, &m->from, ok && m->count ? index : 0)"))
 guard("own_tail_not_counted", "the leader's unpersisted tail does not count", "mixed",
       ("raft/config.c", "? r->log.durable : 0;", "? r->log.last : 0;"))
-<<<<<<< HEAD
 guard("overwritten_tail", "a completion of an overwritten tail is recognised",
        "mixed elections members",
       ("raft/receive.c", "        if (w->last >= from)", "        if (false)"))
@@ -127,18 +105,10 @@ guard("acks_of_this_term", "acknowledgements of older terms are ignored", "mixed
       ("raft/replication.c", "!p || m->term != r->hard.term)", "!p)"),
       ("raft/receive.c", "    case RAFT_APPEND:\n    case RAFT_APPEND_REPLY:\n",
        "    case RAFT_APPEND:\n"))
-=======
-guard("overwritten_tail", "a completion of an overwritten tail is recognised", "mixed elections members",
-      ("raft/receive.c", "        if (w->last >= from)", "        if (false)"))
-guard("acks_of_this_term", "acknowledgements of older terms are ignored", "mixed elections",
-      ("raft/replication.c", "!p || m->term != r->hard.term)", "!p)"),
-      ("raft/receive.c", "    case RAFT_APPEND:\n    case RAFT_APPEND_REPLY:\n", "    case RAFT_APPEND:\n"))
->>>>>>> rules
 guard("commit_up_to_matched", "a follower commits no more than was matched", "mixed elections",
       ("raft/receive.c", "m->commit < last ? m->commit : last;",
        "m->commit < r->log.last ? m->commit : r->log.last;"))
 guard("previous_entry_matches", "records follow an entry that both have", "mixed elections",
-<<<<<<< HEAD
       ("raft/receive.c", "if (m->index >= l->base.index && raft_log_term(l, m->index) != "
        "m->log_term) {",
        "if (false) {"))
@@ -148,14 +118,6 @@ guard("truncate_on_conflict_only", "nothing is cut off without a conflict", "mix
        "        if (index <= r->commit)\n",
        "        if (index <= r->commit && raft_log_term(l, index) == e->term)\n "
        "           return ERR_OK;\n"
-=======
-      ("raft/receive.c", "if (m->index >= l->base.index && raft_log_term(l, m->index) != m->log_term) {",
-       "if (false) {"))
-guard("truncate_on_conflict_only", "nothing is cut off without a conflict", "mixed",
-      ("raft/receive.c", "        if (raft_log_term(l, index) == e->term)\n            return ERR_OK;\n"
-       "        if (index <= r->commit)\n",
-       "        if (index <= r->commit && raft_log_term(l, index) == e->term)\n            return ERR_OK;\n"
->>>>>>> rules
        "        if (index <= r->commit)\n"))
 guard("new_start_new_match", "a restarted follower's log is looked at anew", "disks mixed",
       ("raft/config.c", "        p->match = 0;\n    }\n    p->store", "    }\n    p->store"))
@@ -171,30 +133,19 @@ guard("one_change_at_a_time", "no change before the last one is committed", "mem
 guard("both_majorities", "a joint configuration commits by both majorities", "members mixed",
       ("raft/config.c", "    return old < index ? old : index;", "    return index + 0 * old;"))
 guard("both_elect", "... and elects by both", "members mixed",
-<<<<<<< HEAD
       ("raft/config.c", "(!raft_config_is_joint(config) || is_majority(config, rows, true))",
        "true"))
-=======
-      ("raft/config.c", "(!raft_config_is_joint(config) || is_majority(config, rows, true))", "true"))
->>>>>>> rules
 guard("joint_at_all", "voters change by way of a joint configuration", "members mixed",
       ("raft/config.c", "    TRY(add_old(config, &next));\n", "    (void)add_old;\n"))
 guard("auto_leave", "the joint configuration is left", "members mixed",
       ("raft/config.c", "        leave_joint(r);\n", "        (void)leave_joint;\n"))
 guard("rollback", "a configuration that is cut off is not in force", "members mixed",
-<<<<<<< HEAD
       ("raft/log.c", "    while (l->config_count && l->configs[l->config_count - 1].index >= "
        "from)\n"
        "        l->config_count--;\n", ""))
 guard("learners_do_not_vote", "learners' acknowledgements do not count", "members mixed",
       ("raft/config.c", "        if (!(of_old ? m->was_voter : m->is_voter))\n "
        "           continue;\n"
-=======
-      ("raft/log.c", "    while (l->config_count && l->configs[l->config_count - 1].index >= from)\n"
-       "        l->config_count--;\n", ""))
-guard("learners_do_not_vote", "learners' acknowledgements do not count", "members mixed",
-      ("raft/config.c", "        if (!(of_old ? m->was_voter : m->is_voter))\n            continue;\n"
->>>>>>> rules
        "        uint64_t match", "        uint64_t match"),
       ("raft/config.c", "return p->store == member->store && p->boot",
        "return (p->store == member->store || !member->store) && p->boot"))
@@ -207,29 +158,18 @@ guard("removed_leader_steps_down", "... and goes when that is committed", "membe
 guard("voter_is_node_and_disk", "a wiped voter is a learner until it is taken in again",
       "disks mixed",
       ("raft/config.c", "m->store == store && m->boot <= boot;", "true;"),
-<<<<<<< HEAD
       ("raft/config.c", "return p->store == member->store && p->boot >= member->boot ? p->match "
        ": 0;",
        "return p->match;"))
 guard("disk_of_match", "what another disk acknowledged is forgotten", "disks mixed",
       ("raft/config.c", "        p->match = 0;\n        raft_peer_probe(p, r->log.last + "
        "1);\n", ""))
-=======
-      ("raft/config.c", "return p->store == member->store && p->boot >= member->boot ? p->match : 0;",
-       "return p->match;"))
-guard("disk_of_match", "what another disk acknowledged is forgotten", "disks mixed",
-      ("raft/config.c", "        p->match = 0;\n        raft_peer_probe(p, r->log.last + 1);\n", ""))
->>>>>>> rules
 
 # --- reads and transfer
 
 guard("read_round", "a read waits for a round of heartbeats", "reads mixed",
-<<<<<<< HEAD
       ("raft/read.c", "    return raft_quorum(r, rows);", "    return raft_quorum(r, rows) || "
        "true;"))
-=======
-      ("raft/read.c", "    return raft_quorum(r, rows);", "    return raft_quorum(r, rows) || true;"))
->>>>>>> rules
 guard("unique_context", "a round's number is never used again", "reads mixed",
       ("raft/read.c", "    uint64_t round = r->context + 1;\n    bool is_wanted = false;",
        "    uint64_t round = 1;\n    bool is_wanted = false;"))
@@ -250,12 +190,8 @@ guard("offer_is_not_an_ack", "a snapshot is acknowledged when it is installed", 
        "    uint64_t match = r->commit < r->log.durable ? r->commit : r->log.durable;\n",
        "    uint64_t match = m->index;\n"))
 guard("install_when_durable", "... which waits until all its parts are durable", "snapshots mixed",
-<<<<<<< HEAD
       ("raft/post.c", "    return is_made && (r->write_count",
        "    return (is_made || true) && (r->write_count"))
-=======
-      ("raft/post.c", "    return is_made && (r->write_count", "    return (is_made || true) && (r->write_count"))
->>>>>>> rules
 guard("parts_in_order", "parts are taken in their order", "snapshots mixed",
       ("raft/snapshot.c", "        return m->offset == f->offset;\n", "        return true;\n"))
 guard("no_apply_while_installing", "nothing is appended while one is installed", "snapshots mixed",
@@ -267,27 +203,17 @@ guard("corrupt_is_not_shorter", "unreadable records do not make the log shorter"
       ("raft/log.c", "        mark_bad(l, index);\n        TRY(push_run(l, index, 0));\n",
        "        (void)mark_bad;\n        l->last = l->written = l->durable = index - 1;\n"
        "        forget_memory(l, index);\n        return ERR_OK;\n"),
-<<<<<<< HEAD
       ("raft/raft.c", "    if (r->log.last != boot->last) {",
        "    if (r->log.last > boot->last) {"))
 guard("no_vote_without_an_end", "an unreadable end: no vote", "disks mixed",
       ("raft/election.c", "return has_end && !r->is_full", "return (has_end || true) && "
        "!r->is_full"))
-=======
-      ("raft/raft.c", "    if (r->log.last != boot->last) {", "    if (r->log.last > boot->last) {"))
-guard("no_vote_without_an_end", "an unreadable end: no vote", "disks mixed",
-      ("raft/election.c", "return has_end && !r->is_full", "return (has_end || true) && !r->is_full"))
->>>>>>> rules
 guard("no_campaign_with_a_gap", "unreadable records: no campaign", "disks mixed",
       ("raft/election.c", "&& !r->log.bad_first && !r->is_installing", "&& !r->is_installing"))
 guard("believed_as_far_as_committed", "records of others are believed if committed or chained",
       "disks mixed",
-<<<<<<< HEAD
       ("raft/repair.c", "if (!is_leader && !fits && check(r, m, first, m->commit, &repair) != "
        "ERR_OK)",
-=======
-      ("raft/repair.c", "if (!is_leader && !fits && check(r, m, first, m->commit, &repair) != ERR_OK)",
->>>>>>> rules
        "if (false)"))
 guard("unreadable_members", "no log is cut whose members cannot be read", "disks mixed",
       ("raft/log.c", "    if (l->bad_first && l->bad_first <= index && l->bad_last > since)\n"
@@ -295,23 +221,15 @@ guard("unreadable_members", "no log is cut whose members cannot be read", "disks
 guard("full_disk_steps_down", "who has no room does not lead", "disks mixed",
       ("raft/raft.c", "    if (is_full && r->role != RAFT_FOLLOWER)", "    if (false)"),
       ("raft/election.c", "raft_may_be_needed(r) && !r->is_full &&", "raft_may_be_needed(r) &&"))
-<<<<<<< HEAD
 guard("stop_on_a_failed_write", "a failed write ends the node; it is not tried again",
        "disks mixed",
-=======
-guard("stop_on_a_failed_write", "a failed write ends the node; it is not tried again", "disks mixed",
->>>>>>> rules
       ("tests/sim/raft_shell.c", "        if (fails(n, &failure)) {\n"
        "            shell_step(n, &failure);\n            return;\n        }\n",
        "        if (fails(n, &failure)) {\n            e.index = d->first->write.token;\n"
        "            d->done_ms_of_lost = d->first->done_ms;\n            disk_forget(n);\n"
        "            continue;\n        }\n"),
-<<<<<<< HEAD
       ("tests/sim/raft_disk.h", "    uint64_t slow_until_ms;",
        "    uint64_t slow_until_ms, done_ms_of_lost;"),
-=======
-      ("tests/sim/raft_disk.h", "    uint64_t slow_until_ms;", "    uint64_t slow_until_ms, done_ms_of_lost;"),
->>>>>>> rules
       ("tests/sim/raft_parts.h", "void disk_complete(struct raft_node *n);",
        "void disk_complete(struct raft_node *n);\nvoid disk_forget(struct raft_node *n);"),
       ("tests/sim/raft_disk.c", "void disk_crash(", "void disk_forget(struct raft_node *n)\n{\n"
@@ -323,9 +241,5 @@ guard("effect_and_index_together", "applied index and effect are saved in one tr
        "    uint64_t applied = n->disk.machine.applied;\n    n->disk.machine = n->machine;\n"
        "    if (applied + 1 == n->machine.applied)\n        n->disk.machine.applied = applied;\n"))
 guard("dedup", "a command that comes twice is done once", "mixed elections",
-<<<<<<< HEAD
       ("tests/sim/raft_machine.c", "    if (c->sequence <= s->sequence)\n        return "
        "s->result;\n", ""))
-=======
-      ("tests/sim/raft_machine.c", "    if (c->sequence <= s->sequence)\n        return s->result;\n", ""))
->>>>>>> rules

@@ -67,7 +67,6 @@ static void send_all(struct raft_node *n, const struct raft_effects *e)
     }
 }
 
-<<<<<<< HEAD
 /* An error of the disk ends the node; want of room begins it again, full. */
 static void on_stop(struct raft_node *n, enum err err)
 {
@@ -82,8 +81,6 @@ static void on_stop(struct raft_node *n, enum err err)
     world_at(w, w->now_ms + (n->is_full ? 1 : 50), &h);
 }
 
-=======
->>>>>>> rules
 /* --- apply */
 
 void shell_save_machine(struct raft_node *n)
@@ -99,13 +96,10 @@ static void apply_all(struct raft_node *n, const struct raft_effects *e)
         enum err err = raft_record(n->core, index, &record);
         if (err == ERR_OK)
             err = raft_entry_read(&record, &entry);
-<<<<<<< HEAD
         if (err != ERR_OK && n == n->world->damaged) {
             on_stop(n, ERR_CORRUPT);
             return;
         }
-=======
->>>>>>> rules
         if (err != ERR_OK) {
             world_break(n->world, "committed_records_are_readable", "%s at %llu: %s", n->name,
                         (unsigned long long)index, err_word(err));
@@ -205,22 +199,6 @@ void shell_installed(struct raft_node *n)
 
 /* --- steps */
 
-<<<<<<< HEAD
-=======
-/* An error of the disk ends the node; want of room begins it again, full. */
-static void on_stop(struct raft_node *n, enum err err)
-{
-    struct raft_world *w = n->world;
-    struct raft_happening h = {.type = RAFT_HAPPENS_RESTART, .node = n};
-    w->stats.disk_failures++;
-    if (err != ERR_IO && err != ERR_DISK_FULL)
-        world_break(w, "stops_only_for_the_disk", "%s: %s", n->name, err_word(err));
-    n->is_full = err == ERR_DISK_FULL;
-    node_crash(n);
-    world_at(w, w->now_ms + (n->is_full ? 1 : 50), &h);
-}
-
->>>>>>> rules
 static const char *name_of(const struct raft_event *e)
 {
     static const char *const names[] = {"tick",         "message",       "propose",    "persisted",
@@ -259,11 +237,8 @@ void shell_step(struct raft_node *n, struct raft_event *event)
         if (faults_boundary(n, BEFORE_APPLY))
             return;
         apply_all(n, &e);
-<<<<<<< HEAD
         if (!n->core)
             return;
-=======
->>>>>>> rules
         if (faults_boundary(n, BEFORE_SAVE))
             return;
         report_applied(n, &e);

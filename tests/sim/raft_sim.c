@@ -19,10 +19,7 @@ struct run {
     struct raft_stats total;
     uint64_t worlds;
     double seconds;
-<<<<<<< HEAD
     uint64_t seconds_max; /* 0: no limit */
-=======
->>>>>>> rules
 };
 
 /* --- what is told when the process dies within a seed */
@@ -71,18 +68,11 @@ static void catch_death(void)
 static void usage(FILE *out)
 {
     fputs("usage: raft_sim [--seed N | --seeds A..B] [--scenario NAME] [--steps N]\n"
-<<<<<<< HEAD
           "                [--seconds N] [--trace FILE] [-o json]\n"
           "  --seed N        one world (1)\n"
           "  --seeds A..B    one after the other, until one fails\n"
           "  --steps N       events of the busy part (1500)\n"
           "  --seconds N     begin no more worlds after so long\n"
-=======
-          "                [--trace FILE] [-o json]\n"
-          "  --seed N        one world (1)\n"
-          "  --seeds A..B    one after the other, until one fails\n"
-          "  --steps N       events of the busy part (1500)\n"
->>>>>>> rules
           "  --trace FILE    what happened, JSON lines\n"
           "  -o json         a summary object as the last line\n"
           "  --scenario NAME which mixture of faults the seeds draw from:\n",
@@ -111,10 +101,7 @@ static bool read_option(struct run *r, int option)
     case 'c': r->options.scenario = optarg; return scenario_exists(optarg);
     case 'n':
         return bytes_to_u64(bytes_from_str(optarg), &r->options.steps) && r->options.steps > 0;
-<<<<<<< HEAD
     case 'd': return bytes_to_u64(bytes_from_str(optarg), &r->seconds_max);
-=======
->>>>>>> rules
     case 't': r->trace_path = optarg; return true;
     case 'o': return r->prints_json = strcmp(optarg, "json") == 0;
     case 'h': usage(stdout); exit(0);
@@ -124,21 +111,11 @@ static bool read_option(struct run *r, int option)
 
 static bool read_options(int argc, char **argv, struct run *r)
 {
-<<<<<<< HEAD
     static const struct option options[] = {
         {"seed", required_argument, NULL, 's'},     {"seeds", required_argument, NULL, 'S'},
         {"scenario", required_argument, NULL, 'c'}, {"steps", required_argument, NULL, 'n'},
         {"seconds", required_argument, NULL, 'd'},  {"trace", required_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
-=======
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"seeds", required_argument, NULL, 'S'},
-                                            {"scenario", required_argument, NULL, 'c'},
-                                            {"steps", required_argument, NULL, 'n'},
-                                            {"trace", required_argument, NULL, 't'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
->>>>>>> rules
     bool ok = true;
     for (int o; ok && (o = getopt_long(argc, argv, "o:h", options, NULL)) != -1;)
         ok = read_option(r, o);
@@ -171,11 +148,8 @@ static bool run_seeds(struct run *r)
         struct raft_stats stats;
         r->options.seed = seed;
         prepare_last_words(r, seed);
-<<<<<<< HEAD
         if (r->seconds_max && seconds_now() - begin >= (double)r->seconds_max)
             break;
-=======
->>>>>>> rules
         is_well = scenario_run(&r->options, &stats);
         add(&r->total, &stats);
         r->worlds++;

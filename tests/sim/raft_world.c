@@ -109,12 +109,9 @@ bool world_run_one(struct raft_world *w, uint64_t until_ms)
     if (w->queue_count == 0 || w->queue[0]->at_ms > until_ms)
         return false;
     struct raft_happening *h = take_first(w);
-<<<<<<< HEAD
     w->same_ms = h->at_ms == w->now_ms ? w->same_ms + 1 : 0;
     if (w->same_ms > 20000)
         world_break(w, "time_goes_on", "20000 events at once");
-=======
->>>>>>> rules
     w->now_ms = h->at_ms;
     switch (h->type) {
     case RAFT_HAPPENS_RESTART:

@@ -56,12 +56,8 @@ struct raft_node {
     bool is_crashing;        /* at a boundary of the step under way */
     struct raft_status seen; /* by the checker, last */
     bool has_seen;
-<<<<<<< HEAD
     uint64_t heard_ms[RAFT_NODES], led_since_ms; /* by its own clock */
     uint64_t commit_before, now_before_ms;       /* this step */
-=======
-    uint64_t commit_before, now_before_ms; /* this step */
->>>>>>> rules
 };
 
 /* --- clients */
@@ -120,11 +116,7 @@ struct raft_world {
     struct raft_options options;
     struct rng rng;
     struct raft_features features;
-<<<<<<< HEAD
     uint64_t now_ms, order, same_ms; /* same_ms: events since the clock moved */
-=======
-    uint64_t now_ms, order;
->>>>>>> rules
     struct raft_happening **queue;
     size_t queue_count, queue_capacity;
     struct raft_node nodes[RAFT_NODES];

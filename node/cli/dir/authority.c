@@ -61,6 +61,31 @@ static enum err check_admin(const struct keyfile *admin, uint64_t now_ms,
                : ERR_BAD_SIGNATURE;
 }
 
+enum err authority_certify(const struct keyfile *admin, const char *name,
+                           const uint8_t key[CRYPTO_PUBLIC_SIZE], uint64_t now_ms,
+                           struct keyfile *ret_certificate)
+{
+    struct cert_chain chain;
+    TRY(check_admin(admin, now_ms, &chain));
+    const struct cert *above = cert_leaf(&chain);
+    struct cert cert = {.kind = CERT_ADMIN,
+                        .mesh = above->mesh,
+                        .tier = above->tier,
+                        .not_before_ms =
+                            now_ms > above->not_before_ms ? now_ms : above->not_before_ms,
+                        .not_after_ms = above->not_after_ms,
+                        .serial = id_random()};
+    if (chain.count > 1)
+        return ERR_CERT_SCOPE;
+    memcpy(cert.subject, key, sizeof(cert.subject));
+    bytes_to_str(bytes_from_str(name), cert.name, sizeof(cert.name));
+    bytes_to_str(bytes_from_str(above->region), cert.region, sizeof(cert.region));
+    *ret_certificate = (struct keyfile){.chain_size = 0};
+    memcpy(ret_certificate->root, admin->root, sizeof(ret_certificate->root));
+    return issue(&cert, admin->seed, bytes_of(admin->chain, admin->chain_size),
+                 ret_certificate->chain, &ret_certificate->chain_size);
+}
+
 static enum err check_scope(const struct authority_scope *scope, const struct cert *admin,
                             uint64_t now_ms)
 {

@@ -14,6 +14,13 @@
 MUST_CHECK enum err authority_found(uint64_t now_ms, struct keyfile *ret_root,
                                     struct keyfile *ret_admin);
 
+/* A certificate for another administrator's key, under the own one: who has it can invite, for as
+ * long as the registry lets them. Fills in *ret_certificate's root and chain. CERT_SCOPE: the own
+ * certificate has an administrator above it already; the errors of cert_chain_verify. */
+MUST_CHECK enum err authority_certify(const struct keyfile *admin, const char *name,
+                                      const uint8_t key[CRYPTO_PUBLIC_SIZE], uint64_t now_ms,
+                                      struct keyfile *ret_certificate);
+
 struct authority_scope {
     enum tier tier;      /* TIER_ANY: any */
     const char *region;  /* "": any */

@@ -7,13 +7,15 @@ struct layout {
     const char *header;
     bool has_seed;
     bool has_chain; /* the root's public key before it */
+    bool may_lack_chain;
 };
 
 static const struct layout layouts[] = {
-    [KEYFILE_ROOT] = {"grapevine root key 1", true, false},
-    [KEYFILE_ADMIN] = {"grapevine admin key 1", true, true},
-    [KEYFILE_NODE] = {"grapevine node key 1", true, false},
-    [KEYFILE_CERT] = {"grapevine node certificate 1", false, true},
+    [KEYFILE_ROOT] = {"grapevine root key 1", true, false, false},
+    [KEYFILE_ADMIN] = {"grapevine admin key 1", true, true, true},
+    [KEYFILE_NODE] = {"grapevine node key 1", true, false, false},
+    [KEYFILE_CERT] = {"grapevine node certificate 1", false, true, false},
+    [KEYFILE_ADMIN_CERT] = {"grapevine admin certificate 1", false, true, false},
 };
 
 static enum err encode_payload(const struct layout *l, const struct keyfile *k, struct buf *payload)
@@ -63,9 +65,10 @@ static enum err decode_payload(const struct layout *l, struct bytes payload,
     if (!l->has_chain)
         return payload.size ? ERR_INVALID : ERR_OK;
     TRY(take(&payload, ret_keyfile->root, CRYPTO_PUBLIC_SIZE));
-    if (payload.size == 0 || payload.size > CERT_CHAIN_SIZE_MAX)
+    if ((payload.size == 0 && !l->may_lack_chain) || payload.size > CERT_CHAIN_SIZE_MAX)
         return ERR_INVALID;
-    memcpy(ret_keyfile->chain, payload.data, payload.size);
+    if (payload.size > 0)
+        memcpy(ret_keyfile->chain, payload.data, payload.size);
     ret_keyfile->chain_size = payload.size;
     return ERR_OK;
 }

@@ -2,7 +2,9 @@
  * base64url.
  *
  *   root.key    "grapevine root key 1"          32 bytes: the seed of the mesh's root key
- *   admin.key   "grapevine admin key 1"         seed, the root's public key, the admin's chain
+ *   admin.key   "grapevine admin key 1"         seed, the root's public key, the admin's chain,
+ *                                               which may be empty: it signs, but invites nobody
+ *   (any name)  "grapevine admin certificate 1" the root's public key, such a chain
  *   node.key    "grapevine node key 1"          32 bytes: the seed of the node's key
  *   node.cert   "grapevine node certificate 1"  the root's public key, the node's chain */
 #ifndef NODE_CLI_DIR_KEYFILE_H
@@ -15,7 +17,7 @@
 #define KEYFILE_PAYLOAD_MAX (CRYPTO_SEED_SIZE + CRYPTO_PUBLIC_SIZE + CERT_CHAIN_SIZE_MAX)
 #define KEYFILE_TEXT_MAX (KEYFILE_PAYLOAD_MAX * 4 / 3 + 64)
 
-enum keyfile_kind { KEYFILE_ROOT, KEYFILE_ADMIN, KEYFILE_NODE, KEYFILE_CERT };
+enum keyfile_kind { KEYFILE_ROOT, KEYFILE_ADMIN, KEYFILE_NODE, KEYFILE_CERT, KEYFILE_ADMIN_CERT };
 
 /* A chain below `root`, with the seed of the key that its leaf is about. */
 struct keyfile {

@@ -58,6 +58,22 @@ enum err nodedir_admin_path(const struct flags *flags, const char *dir,
     return ERR_OK;
 }
 
+enum cli_exit nodedir_load_admin(const struct flags *flags, struct keyfile *ret_admin)
+{
+    char dir[FILES_PATH_MAX], path[FILES_PATH_MAX];
+    enum cli_exit code = nodedir_find(flags, dir);
+    if (code != CLI_DONE)
+        return code;
+    enum err e = nodedir_admin_path(flags, dir, path);
+    if (e != ERR_OK)
+        return say_file_error(e, dir);
+    if (!files_exists(path))
+        return say_error(CLI_REFUSED,
+                         "no administrator's key: %s: name one with --key FILE or $GRAPEVINE_KEY",
+                         path);
+    return keyfile_load(KEYFILE_ADMIN, path, ret_admin);
+}
+
 /* --- making one */
 
 static enum cli_exit refuse_used(const char *dir)

@@ -25,6 +25,9 @@ MUST_CHECK enum cli_exit nodedir_find(const struct flags *flags, char ret_dir[FI
 MUST_CHECK enum err nodedir_admin_path(const struct flags *flags, const char *dir,
                                        char ret_path[FILES_PATH_MAX]);
 
+/* Reads it. Says what is wrong. */
+MUST_CHECK enum cli_exit nodedir_load_admin(const struct flags *flags, struct keyfile *ret_admin);
+
 /* What a new directory will hold; NULL: not this file. */
 struct nodedir_content {
     const struct keyfile *root;  /* seed */

@@ -344,18 +344,6 @@ static enum cli_exit prepare(struct run *r)
     return code;
 }
 
-static enum cli_exit check_http(const struct run *r, bool is_insecure)
-{
-    struct io_addr http;
-    if (is_insecure || io_addr_parse(bytes_from_str(r->config.listen_http), &http) != ERR_OK ||
-        io_addr_is_loopback(&http))
-        return CLI_DONE;
-    return say_error(CLI_REFUSED,
-                     "no API keys yet: listen.http %s is beyond loopback: listen on "
-                     "127.0.0.1, or give --insecure-http if the network protects it",
-                     r->config.listen_http);
-}
-
 /* --dev takes any free port when the usual one is taken, unless somebody asked for that one. */
 static bool takes_another_port(struct run *r, enum err e)
 {
@@ -398,9 +386,6 @@ static enum cli_exit open_node(struct run *r)
                            .on_drained = on_drained,
                            .on_identity_taken = on_identity_taken,
                            .owner = r};
-    enum cli_exit code = check_http(r, cfg.allow_insecure_http);
-    if (code != CLI_DONE)
-        return code;
     crypto_random(&cfg.seed, sizeof(cfg.seed));
     crypto_random(cfg.gossip_key, sizeof(cfg.gossip_key));
     buf_init_fixed(&message, (uint8_t *)text, sizeof(text) - 1);

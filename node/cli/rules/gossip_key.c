@@ -74,22 +74,6 @@ enum cli_exit cli_gossip_key_status(const struct cli *cli)
 
 /* --- a new ring */
 
-static enum cli_exit load_admin(const struct cli *cli, struct keyfile *ret_admin)
-{
-    char dir[FILES_PATH_MAX], path[FILES_PATH_MAX];
-    enum cli_exit code = nodedir_find(&cli->flags, dir);
-    if (code != CLI_DONE)
-        return code;
-    enum err e = nodedir_admin_path(&cli->flags, dir, path);
-    if (e != ERR_OK)
-        return say_file_error(e, dir);
-    if (!files_exists(path))
-        return say_error(CLI_REFUSED,
-                         "no administrator's key: %s: name one with --key FILE or $GRAPEVINE_KEY",
-                         path);
-    return keyfile_load(KEYFILE_ADMIN, path, ret_admin);
-}
-
 /* A mesh that was founded without a ring has none: not an error. */
 static enum cli_exit read_present(const struct cli *cli, struct keyring *ret_ring, bool *ret_is_any)
 {
@@ -161,7 +145,7 @@ enum cli_exit cli_gossip_key_rotate(const struct cli *cli)
     struct buf ring, json;
     buf_init_fixed(&ring, space, sizeof(space));
     buf_init(&json, ANSWER_MAX);
-    enum cli_exit code = load_admin(cli, &admin);
+    enum cli_exit code = nodedir_load_admin(&cli->flags, &admin);
     if (code == CLI_DONE)
         code = make_next(cli, &admin, &ring);
     if (code == CLI_DONE)

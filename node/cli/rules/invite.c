@@ -5,7 +5,7 @@
 #include "node/cli/command.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/nodedir.h"
-#include "node/cli/rules/submit.h"
+#include "node/cli/rules/order.h"
 #include "node/io/addr.h"
 
 #include <cjson/cJSON.h>
@@ -48,21 +48,6 @@ static enum cli_exit parse_request(const struct flags *flags, struct request *r)
         return say_error(CLI_USAGE, "not a number from 1 to %d: --uses %.100s: give a whole number",
                          USES_MAX, uses);
     return CLI_DONE;
-}
-
-static enum cli_exit load_admin(const struct flags *flags, const char *dir,
-                                struct keyfile *ret_admin)
-{
-    char path[FILES_PATH_MAX], own[FILES_PATH_MAX];
-    enum err e = nodedir_admin_path(flags, dir, path);
-    if (e == ERR_OK)
-        e = files_join(dir, NODEDIR_ADMIN_KEY, own);
-    if (e == ERR_OK && strcmp(path, own) == 0 && !files_exists(path))
-        return say_error(CLI_FAILED,
-                         "no administrator's key: %s: name one with --key FILE or "
-                         "$GRAPEVINE_KEY",
-                         path);
-    return e == ERR_OK ? keyfile_load(KEYFILE_ADMIN, path, ret_admin) : say_file_error(e, dir);
 }
 
 static void add_peer(struct token *token, const char *address)
@@ -150,8 +135,7 @@ static enum cli_exit print_token(const struct cli *cli, const struct request *r,
     return code;
 }
 
-static enum cli_exit enter(const struct cli *cli, const struct keyfile *admin,
-                           const struct token *token)
+static enum cli_exit enter(const struct cli *cli, const struct token *token)
 {
     struct cert_chain chain;
     struct registry_op op = {.verb = REGISTRY_PUT, .kind = REGISTRY_INVITATION};
@@ -165,7 +149,7 @@ static enum cli_exit enter(const struct cli *cli, const struct keyfile *admin,
                                                      .not_after_ms = cert->join_until_ms,
                                                      .node_not_after_ms = cert->not_after_ms};
     memcpy(op.doc.invitation.key, cert->subject, sizeof op.doc.invitation.key);
-    return submit_ops(cli, admin, &op, 1);
+    return order_send(cli, &op, 1, NULL);
 }
 
 static enum cli_exit invite(const struct cli *cli, const char *dir, const struct request *r,
@@ -174,6 +158,9 @@ static enum cli_exit invite(const struct cli *cli, const char *dir, const struct
     struct token token;
     uint64_t now_ms = clock_now_ms();
     struct authority_scope scope = {r->tier, r->region, r->expires_ms, (uint32_t)r->uses};
+    if (admin->chain_size == 0)
+        return say_error(CLI_REFUSED, "no certificate: the administrator's key: whoever added it "
+                                      "makes one with admin add --certificate; see key accept");
     enum err e = authority_invite(admin, &scope, now_ms, &token);
     if (e == ERR_CERT_SCOPE)
         return say_error(CLI_REFUSED,
@@ -184,7 +171,7 @@ static enum cli_exit invite(const struct cli *cli, const char *dir, const struct
                          authority_reason(e));
     enum cli_exit code = add_own_addresses(cli, dir, &token);
     if (code == CLI_DONE)
-        code = enter(cli, admin, &token);
+        code = enter(cli, &token);
     if (code == CLI_DONE)
         code = print_token(cli, r, &token, now_ms);
     token_wipe(&token);
@@ -200,7 +187,7 @@ enum cli_exit cli_invite(const struct cli *cli)
     if (code == CLI_DONE)
         code = parse_request(&cli->flags, &r);
     if (code == CLI_DONE)
-        code = load_admin(&cli->flags, dir, &admin);
+        code = nodedir_load_admin(&cli->flags, &admin);
     if (code == CLI_DONE)
         code = invite(cli, dir, &r, &admin);
     keyfile_wipe(&admin);

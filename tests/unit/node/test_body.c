@@ -142,10 +142,74 @@ static void given_back_segments_are_kept_up_to_a_bound(void **state)
     body_pool_fini(&pool);
 }
 
+static size_t read_whole(const struct body *b, uint8_t *out)
+{
+    struct body_cursor c;
+    struct bytes part;
+    size_t size = 0;
+    body_cursor_init(b, &c);
+    while (body_next(&c, &part, 1, SEGMENT) > 0) {
+        memcpy(out + size, part.data, part.size);
+        size += part.size;
+    }
+    return size;
+}
+
+static void a_splice_changes_nothing_else(void **state)
+{
+    static uint8_t wanted[PATTERN_SIZE + 600], got[PATTERN_SIZE + 600];
+    struct body_pool pool;
+    struct rng rng;
+    rng_init(&rng, 3);
+    body_pool_init(&pool, 1 << 20);
+    for (int round = 0; round < 300; round++) {
+        struct body b;
+        size_t size = (size_t)rng_between(&rng, 2, PATTERN_SIZE);
+        size_t start = (size_t)rng_between(&rng, 1, size - 1);
+        size_t most = size - start < 40000 ? size - start : 40000;
+        size_t end = start + (size_t)rng_between(&rng, 1, most);
+        size_t text_size = (size_t)rng_between(&rng, 1, 600);
+        body_init(&b, &pool, PATTERN_SIZE + 600);
+        assert_int_equal(body_append(&b, bytes_of(pattern, size)), ERR_OK);
+        assert_int_equal(body_splice(&b, start, end, bytes_of(pattern, text_size)), ERR_OK);
+        memcpy(wanted, pattern, start);
+        memcpy(wanted + start, pattern, text_size);
+        memcpy(wanted + start + text_size, pattern + end, size - end);
+        assert_int_equal(b.size, size - (end - start) + text_size);
+        assert_int_equal(read_whole(&b, got), b.size);
+        assert_memory_equal(got, wanted, b.size);
+        if (b.size < PATTERN_SIZE) {
+            assert_int_equal(body_append(&b, BYTES("!")), ERR_OK);
+            assert_int_equal(read_whole(&b, got), b.size);
+            assert_int_equal(got[b.size - 1], '!');
+        }
+        body_clear(&b);
+    }
+    body_pool_fini(&pool);
+}
+
+static void a_splice_that_does_not_fit_changes_nothing(void **state)
+{
+    static uint8_t got[2 * SEGMENT];
+    struct body_pool pool;
+    struct body b;
+    body_pool_init(&pool, 2 * SEGMENT); /* one segment, and not two */
+    body_init(&b, &pool, SEGMENT);
+    assert_int_equal(body_append(&b, bytes_of(pattern, SEGMENT)), ERR_OK);
+    assert_int_equal(body_splice(&b, 5, 6, BYTES("xx")), ERR_BODY_TOO_LARGE);
+    assert_int_equal(body_splice(&b, 5, 6, BYTES("x")), ERR_OVERLOADED);
+    assert_int_equal(read_whole(&b, got), SEGMENT);
+    assert_memory_equal(got, pattern, SEGMENT);
+    body_clear(&b);
+    body_pool_fini(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_reads_back_as_it_came),
+        cmocka_unit_test(a_splice_changes_nothing_else),
+        cmocka_unit_test(a_splice_that_does_not_fit_changes_nothing),
         cmocka_unit_test(its_hash_is_that_of_the_bytes_however_they_came),
         cmocka_unit_test(one_byte_over_the_limit_is_too_large),
         cmocka_unit_test(the_pools_bound_holds_over_all_bodies),

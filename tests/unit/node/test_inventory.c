@@ -28,7 +28,7 @@ static int teardown(void **state)
 
 static enum err parse(const char *text, int64_t slots)
 {
-    return inventory_parse_models(bytes_from_str(text), slots, &arena, &inv);
+    return inventory_parse_models(bytes_from_str(text), slots, BYTES(""), &arena, &inv);
 }
 
 static void assert_text(struct bytes got, const char *want)
@@ -152,7 +152,7 @@ static void more_models_than_facts_can_carry_are_cut(void **state)
     for (int i = 0; i < FACTS_MODELS_MAX + 10; i++)
         assert_int_equal(buf_printf(&text, "%s{\"id\":\"m%d\"}", i ? "," : "", i), ERR_OK);
     assert_int_equal(buf_append_str(&text, "]}"), ERR_OK);
-    assert_int_equal(inventory_parse_models(buf_bytes(&text), -1, &arena, &inv), ERR_OK);
+    assert_int_equal(inventory_parse_models(buf_bytes(&text), -1, BYTES(""), &arena, &inv), ERR_OK);
     assert_int_equal(inv.count, FACTS_MODELS_MAX);
     buf_fini(&text);
 }
@@ -161,8 +161,9 @@ static void without_room_in_the_arena_nothing_is_said(void **state)
 {
     struct arena small;
     arena_init(&small, 100);
-    assert_int_equal(inventory_parse_models(BYTES("{\"data\":[{\"id\":\"a\"}]}"), -1, &small, &inv),
-                     ERR_PROTOCOL);
+    assert_int_equal(
+        inventory_parse_models(BYTES("{\"data\":[{\"id\":\"a\"}]}"), -1, BYTES(""), &small, &inv),
+        ERR_PROTOCOL);
     arena_fini(&small);
 }
 

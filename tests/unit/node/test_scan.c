@@ -289,9 +289,33 @@ static void after_an_error_nothing_is_accepted(void **state)
     assert_int_not_equal(scan_finish(&s), ERR_OK);
 }
 
+static void the_models_place_in_the_body_is_known(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"model\":\"llama\"}",
+        "{ \"stream\":true,\"x\":{\"model\":\"no\"}, \"model\" : \"ll\\u0061\\\"ma\" , \"n\":1}",
+        "{\"model\":\"\",\"a\":\"b\"}",
+    };
+    static const char *const texts[] = {"\"llama\"", "\"ll\\u0061\\\"ma\"", "\"\""};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
+        for (size_t step = 1; step <= strlen(bodies[i]); step++) {
+            struct scan s;
+            scan_init(&s);
+            for (struct bytes rest = bytes_from_str(bodies[i]); rest.size > 0;) {
+                size_t n = rest.size < step ? rest.size : step;
+                assert_int_equal(scan_feed(&s, bytes_of(rest.data, n)), ERR_OK);
+                rest = bytes_skip(rest, n);
+            }
+            assert_true(bytes_equal(
+                bytes_of(bodies[i] + s.model_start, (size_t)(s.model_end - s.model_start)),
+                bytes_from_str(texts[i])));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_models_place_in_the_body_is_known),
         cmocka_unit_test(what_routing_needs_is_found_in_any_order),
         cmocka_unit_test(a_key_in_another_case_counts_as_the_same),
         cmocka_unit_test(a_model_inside_a_string_or_a_nested_value_is_not_the_model),

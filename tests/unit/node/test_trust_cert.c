@@ -306,6 +306,25 @@ static void kinds_out_of_order_are_refused(void **state)
     assert_int_equal(verify_at(&f, &c, FIXTURE_NOW_MS), ERR_CERT_SCOPE);
 }
 
+static void an_administrator_can_certify_another(void **state)
+{
+    struct fixture f;
+    struct chain_text c;
+    struct fixture_key other;
+    fixture_init(&f, 1);
+    fixture_key(77, &other);
+    struct cert another = f.admin_cert;
+    memcpy(another.subject, other.public_key, CRYPTO_PUBLIC_SIZE);
+    memcpy(another.issuer, f.admin.public_key, CRYPTO_PUBLIC_SIZE);
+    memcpy(f.invitation_cert.issuer, other.public_key, CRYPTO_PUBLIC_SIZE);
+    empty(&c);
+    fixture_issue(&f.admin_cert, &f.root, &c.buf);
+    fixture_issue(&another, &f.admin, &c.buf);
+    fixture_issue(&f.invitation_cert, &other, &c.buf);
+    fixture_issue(&f.node_cert, &f.invitation, &c.buf);
+    assert_int_equal(verify_at(&f, &c, FIXTURE_NOW_MS), ERR_OK);
+}
+
 static void a_node_cannot_sign_certificates(void **state)
 {
     struct fixture f;
@@ -480,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_node_that_joined_after_the_invitation_closed_is_refused),
         cmocka_unit_test(an_expired_link_anywhere_expires_the_chain),
         cmocka_unit_test(kinds_out_of_order_are_refused),
+        cmocka_unit_test(an_administrator_can_certify_another),
         cmocka_unit_test(a_node_cannot_sign_certificates),
         cmocka_unit_test(more_certificates_than_a_chain_holds_are_malformed),
         cmocka_unit_test(certificates_out_of_shape_are_not_issued),

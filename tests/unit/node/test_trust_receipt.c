@@ -76,7 +76,7 @@ static void a_receipt_out_of_shape_is_not_encoded(void **state)
     struct fixture_receipts chain;
     make(1, &chain);
     struct receipt r = chain.receipts[0];
-    r.role = (enum receipt_role)3;
+    r.role = (enum receipt_role)4;
     assert_not_encoded(&r);
     r = chain.receipts[0];
     r.request_id[0] = '\0';
@@ -305,6 +305,20 @@ static void wrong_numbers_roles_and_links_are_refused_though_well_signed(void **
     assert_int_equal(verify(chain.entries, 3), ERR_INVALID);
 }
 
+static void a_refusal_ends_a_chain_as_an_execution_does(void **state)
+{
+    struct fixture_receipts chain;
+    make(2, &chain);
+    chain.receipts[1].role = RECEIPT_REFUSER;
+    fixture_receipts_sign(&chain);
+    assert_int_equal(verify(chain.entries, 2), ERR_OK);
+
+    make(2, &chain); /* nobody executes below a refusal */
+    chain.receipts[0].role = RECEIPT_REFUSER;
+    fixture_receipts_sign(&chain);
+    assert_int_equal(verify(chain.entries, 2), ERR_INVALID);
+}
+
 static void a_node_cannot_sign_for_another(void **state)
 {
     struct fixture_receipts chain;
@@ -443,6 +457,7 @@ int main(void)
         cmocka_unit_test(hops_of_two_requests_do_not_mix),
         cmocka_unit_test(a_body_that_changed_on_the_way_is_noticed),
         cmocka_unit_test(wrong_numbers_roles_and_links_are_refused_though_well_signed),
+        cmocka_unit_test(a_refusal_ends_a_chain_as_an_execution_does),
         cmocka_unit_test(a_node_cannot_sign_for_another),
         cmocka_unit_test(a_chain_under_another_root_is_refused),
         cmocka_unit_test(something_that_is_no_node_cannot_sign_receipts),

@@ -1,12 +1,6 @@
-<<<<<<< HEAD
 /* Plays the scripts of tests/sim/golden: lines that begin with "$ " are orders, what follows is
  * what must then happen, word for word. GOLDEN_REWRITE=1 writes down what happened instead; whoever
  * does that reads the difference. Orders are in play_one below. */
-=======
-/* Plays the scripts of tests/sim/golden: lines that begin with "$ " are orders, what follows is what
- * must then happen, word for word. GOLDEN_REWRITE=1 writes down what happened instead; whoever does
- * that reads the difference. Orders are in play_one below. */
->>>>>>> rules
 #include "stage_disk.h"
 
 #include <setjmp.h>

@@ -191,15 +191,12 @@ static void proposals_come_back_and_are_bounded(void **state)
     assert_int_equal(proposal.count, REGISTRY_COMMANDS_MAX);
     assert_int_equal(proposal.time_ms, NOW_MS);
     assert_true(bytes_equal(proposal.commands[255], TEXT("command")));
-<<<<<<< HEAD
     buf_fini(&wire);
     buf_init(&wire, REGISTRY_PROPOSAL_MAX);
     assert_int_equal(registry_proposal_encode(0, NULL, 0, &wire), ERR_OK);
     assert_int_equal(wire.size, 0);
     assert_int_equal(registry_proposal_decode(buf_bytes(&wire), &arena, &proposal), ERR_OK);
     assert_int_equal(proposal.count, 0);
-=======
->>>>>>> rules
     assert_int_equal(registry_proposal_decode(BYTES("\x1a\x01x"), &arena, &proposal),
                      ERR_UNSUPPORTED);
     assert_int_equal(registry_proposal_decode(BYTES("\x1a"), &arena, &proposal), ERR_INVALID);

@@ -142,10 +142,7 @@ static void voters_are_a_number_or_admitted_nodes(void **state)
     assert_int_equal(world_get(w, REGISTRY_VOTERS, NO_BYTES, NO_BYTES, &row), ERR_OK);
     assert_int_equal(row.doc.voters.node_count, 1); /* the revoked one is none any more */
     assert_true(id_equal(&row.doc.voters.nodes[0].id, &ids[0]));
-<<<<<<< HEAD
     assert_int_equal(world_do(w, ALICE, op_voters(0, ids, 2)), ERR_NOT_FOUND);
-=======
->>>>>>> rules
     assert_int_equal(world_do(w, ALICE, op_voters(5, NULL, 0)), ERR_OK);
     ids[1] = ids[0];
     assert_int_equal(world_do(w, ALICE, op_voters(0, ids, 2)), ERR_INVALID);
