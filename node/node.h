@@ -33,9 +33,9 @@ struct node_cfg {
      * nothing is kept. */
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
     enum err (*persist_keyring)(void *owner, struct bytes ring); /* likewise */
-    const char *rules_dir;    /* D/data: the log and the registry; NULL: no rules (tests) */
-    bool rules_are_volatile;  /* nothing of them is synced */
-    struct bytes admission;   /* the command that admits this node; empty: none */
+    const char *rules_dir;   /* D/data: the log and the registry; NULL: no rules (tests) */
+    bool rules_are_volatile; /* nothing of them is synced */
+    struct bytes admission;  /* the command that admits this node; empty: none */
     struct bytes remembered; /* members' addresses, as persisted last; borrowed for node_open */
     enum err (*persist_remembered)(void *owner,
                                    struct bytes text); /* likewise, if it can be kept */

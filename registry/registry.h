@@ -55,7 +55,7 @@ void registry_head(const struct registry *r, struct registry_head *ret_head);
 MUST_CHECK enum err registry_begin(struct registry *r);
 /* Ends the batch, durably. On failure nothing of it is stored. */
 MUST_CHECK enum err registry_commit(struct registry *r);
-void registry_abort(struct registry *r); /* fine without a batch */
+void registry_abort(struct registry *r);               /* fine without a batch */
 MUST_CHECK enum err registry_sync(struct registry *r); /* for no_sync; on any thread */
 
 struct registry_entry {

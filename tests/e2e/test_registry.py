@@ -1,6 +1,6 @@
 """What administrators put into the registry, and what requests then meet: keys of tenants, aliases
-by weight, versions that come and go, residency; the command line for all of it, at the node and from
-afar."""
+by weight, versions that come and go, residency; the command line for all of it, at the node and
+from afar."""
 
 import base64
 import collections
