@@ -109,6 +109,27 @@ static const struct flag send_flags[] = {
     FLAG_DIR,    FLAG_KEY,  {"--node", "URL", "send it to this node, http://HOST:PORT", false},
     FLAG_OUTPUT, FLAGS_END,
 };
+static const struct flag log_flags[] = {
+    {"--last", "N", "so many entries (20; 1000 at most)", false},
+    FLAG_DIR,
+    FLAG_KEY,
+    {"--node", "URL", "ask this node, http://HOST:PORT, not the one of D", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
+static const struct flag save_flags[] = {
+    FLAG_DIR,
+    FLAG_KEY,
+    {"--node", "URL", "from this node, http://HOST:PORT, not the one of D", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
+static const struct flag offline_flags[] = {
+    FLAG_DIR,
+    {"--yes", NULL, "no former voter runs, and none will come back with its old data", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
 static const struct flag no_flags[] = {FLAGS_END};
 static const struct flag only_output_flags[] = {FLAG_OUTPUT, FLAGS_END};
 static const struct flag new_key_flags[] = {
@@ -206,6 +227,19 @@ static const struct command rows[] = {
     {"voters rm", "NODE", "let it vote no more", no_more, order_flags, 1, 1, cli_voters_rm},
     {"voters auto", "N", "keep N voters (1, 3, 5, 7), spread over zones and regions", no_more,
      order_flags, 1, 1, cli_voters_auto},
+    {"log tail", "", "what the mesh was asked for lately, as its log has it", no_more, log_flags, 0,
+     0, cli_log_tail},
+    {"snapshot save", "FILE", "save the rules of the mesh to a file", no_more, save_flags, 1, 1,
+     cli_snapshot_save},
+    {"snapshot restore", "FILE", "begin a new history from a saved file, when all voters are lost",
+     "Works on directory D of a node that does not run, without a log of its own. That node alone\n"
+     "votes from then on; see raft/README.md.",
+     offline_flags, 1, 1, cli_snapshot_restore},
+    {"recover", "", "begin a new history from this node's log, when most voters are lost",
+     "Works on directory D of a voter that does not run. It alone votes from then on, with all "
+     "that\n"
+     "its log has; see raft/README.md.",
+     offline_flags, 0, 0, cli_recover},
     {"command show", "FILE", "what a signed command says, as JSON", no_more, no_flags, 1, 1,
      cli_command_show},
     {"command cosign", "FILE", "add your signature to a signed command", no_more, cosign_flags, 1,

@@ -38,6 +38,8 @@ static const struct api_endpoint endpoints[] = {
     LOCAL("/mesh/v1/events", false, API_CONTROL | API_SIGNED, local_events),
     LOCAL("/mesh/v1/registry", true, API_CONTROL | API_SIGNED, local_registry),
     LOCAL("/mesh/v1/voters", false, API_CONTROL | API_SIGNED, local_voters),
+    LOCAL("/mesh/v1/log", false, API_CONTROL | API_SIGNED, local_log),
+    LOCAL("/mesh/v1/snapshot", false, API_CONTROL | API_SIGNED, local_snapshot),
     LOCAL("/mesh/v1/watch", false, API_CONTROL | API_SIGNED, local_watch),
     {"/mesh/v1/commands", false, false, API_LOCAL, API_CONTROL | API_SIGNED, POST_, "POST, OPTIONS",
      NULL, local_commands},

@@ -115,6 +115,7 @@ struct exchange {
         struct local_rules_call *rules;
         struct local_read_call *read;
         struct local_watch_call *watch;
+        struct local_snapshot_call *snapshot;
     } call;
     struct digest answer_hash;
 };

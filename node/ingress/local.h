@@ -27,6 +27,9 @@ enum err local_gossip_keys(struct exchange *x, struct bytes path);
 enum err local_commands(struct exchange *x, struct bytes path);
 /* local_registry.c */
 enum err local_registry(struct exchange *x, struct bytes path);
+/* local_log.c */
+enum err local_log(struct exchange *x, struct bytes path);
+enum err local_snapshot(struct exchange *x, struct bytes path);
 /* local_voters.c */
 enum err local_voters(struct exchange *x, struct bytes path);
 /* local_watch.c */

@@ -30,6 +30,7 @@
 #define RULES_BATCH_ENTRIES 1024          /* applied in one LMDB commit */
 #define RULES_BATCH_BYTES (4u << 20)
 #define RULES_PATH_MAX 4096
+#define RULES_REGISTRY_MAP_SIZE ((size_t)1 << 30)
 #define RULES_HASHES_KEPT 64
 #define RULES_COMMIT_SLOTS 14
 #define RULES_COMMIT_SLOT_US UINT64_C(64)

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REGISTRY_MAP_SIZE ((size_t)1 << 30)
-
 static void on_second(struct io_timer *timer);
 static void on_peers(struct io_task *task);
 
@@ -34,7 +32,7 @@ static enum err open_store(struct rules *r, struct buf *message)
 static enum err open_registry(struct rules *r, struct buf *message)
 {
     struct registry_cfg cfg = {.dir = r->registry_dir,
-                               .map_size = REGISTRY_MAP_SIZE,
+                               .map_size = RULES_REGISTRY_MAP_SIZE,
                                .mesh = r->cfg.identity->mesh,
                                .no_sync = true};
     memcpy(cfg.root, r->cfg.identity->root, sizeof cfg.root);
@@ -333,6 +331,20 @@ void rules_raft_status(const struct rules *r, struct raft_status *ret_status,
 const struct registry_reader *rules_reader(const struct rules *r)
 {
     return r->head.index > 0 ? r->reader : NULL;
+}
+
+enum err rules_record(struct rules *r, uint64_t index, struct bytes *ret_record)
+{
+    return r->store ? raft_store_read(r->store, index, ret_record) : ERR_NOT_FOUND;
+}
+
+enum err rules_save(struct rules *r, struct registry_save **ret_save, uint64_t *ret_size)
+{
+    if (!r->registry || r->head.index == 0)
+        return ERR_STARTING;
+    if (r->apply.is_busy || r->dump.is_installing)
+        return ERR_OVERLOADED;
+    return registry_save_open(r->registry, ret_save, ret_size);
 }
 
 enum err rules_hand_over(struct rules *r, const struct id *to)

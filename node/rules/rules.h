@@ -62,6 +62,26 @@ void rules_close(struct rules *r);
 MUST_CHECK enum err rules_found(const char *dir, const struct identity *identity, bool is_volatile,
                                 uint64_t wall_ms, struct bytes genesis);
 
+/* --- by hand, while nothing has the directory open (recover.c) */
+
+struct rules_recovered {
+    uint64_t index, term, epoch;       /* where the new history begins; epoch: of a snapshot */
+    struct id voters[RAFT_VOTERS_MAX]; /* who voted before */
+    size_t voter_count;
+};
+/* Most voters are lost for good: this node alone votes from now on, with all that its log has, also
+ * what was never committed. NOT_FOUND: no log here; CORRUPT: one with holes. */
+MUST_CHECK enum err rules_recover(const char *dir, const struct identity *identity,
+                                  struct buf *message, struct rules_recovered *ret_recovered);
+#define RULES_RESTORE_PART_MAX (1u << 20)
+/* The same out of a saved snapshot. `read` appends its next bytes, at most RULES_RESTORE_PART_MAX,
+ * nothing at its end; it is read twice, after `rewind`. EXISTS: there is a log here already;
+ * INVALID, CORRUPT, WRONG_MESH: no snapshot of this mesh. */
+MUST_CHECK enum err rules_restore(const char *dir, const struct identity *identity,
+                                  enum err (*read)(void *ctx, struct buf *out),
+                                  enum err (*rewind)(void *ctx), void *ctx, struct buf *message,
+                                  struct rules_recovered *ret_restored);
+
 /* --- what is known */
 
 struct rules_status {
@@ -88,6 +108,14 @@ void rules_raft_status(const struct rules *r, struct raft_status *ret_status,
 
 /* The newest rules that are in force here; valid until the loop's turn ends. NULL: none yet. */
 const struct registry_reader *rules_reader(const struct rules *r);
+
+/* The record at an index of the log, for whoever prints it; valid until the loop's turn ends.
+ * NOT_FOUND: not in this node's log, which only members keep. */
+MUST_CHECK enum err rules_record(struct rules *r, uint64_t index, struct bytes *ret_record);
+/* The state as applied here, for a backup: registry_save_read, then registry_save_close.
+ * OVERLOADED: something is being applied just now. STARTING: no rules yet. */
+MUST_CHECK enum err rules_save(struct rules *r, struct registry_save **ret_save,
+                               uint64_t *ret_size);
 
 /* --- commands and consistent reads: embedded in the caller's object */
 

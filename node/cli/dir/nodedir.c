@@ -236,3 +236,44 @@ enum cli_exit nodedir_load_config(const char *path, const struct flags *flags, s
     said[message.size] = 0;
     return code == CLI_DONE ? CLI_DONE : say_error(code, "%s", said);
 }
+
+/* --- its identity */
+
+static enum cli_exit refuse_identity(enum err e, const char *path)
+{
+    if (e == ERR_CERT_EXPIRED)
+        return say_error(CLI_REFUSED,
+                         "the node's certificate is not valid now: %s: check the clock, or "
+                         "join anew with a fresh invitation",
+                         path);
+    if (e == ERR_INVALID)
+        return say_error(CLI_REFUSED,
+                         "key and certificate do not belong together: %s: restore both "
+                         "from one copy, or join anew",
+                         path);
+    return say_error(CLI_REFUSED,
+                     "the node's certificate does not verify (%s): %s: restore it from a "
+                     "copy, or join anew",
+                     err_text(e), path);
+}
+
+enum cli_exit nodedir_load_identity(const char *dir, uint64_t now_ms, struct identity *ret_identity)
+{
+    char key_path[FILES_PATH_MAX];
+    char cert_path[FILES_PATH_MAX];
+    struct keyfile k = {.chain_size = 0};
+    if (files_join(dir, NODEDIR_NODE_KEY, key_path) != ERR_OK ||
+        files_join(dir, NODEDIR_NODE_CERT, cert_path) != ERR_OK)
+        return say_file_error(ERR_LIMIT, dir);
+    enum cli_exit code = keyfile_load(KEYFILE_NODE, key_path, &k);
+    if (code == CLI_DONE)
+        code = keyfile_load(KEYFILE_CERT, cert_path, &k);
+    if (code == CLI_DONE) {
+        enum err e =
+            identity_init(ret_identity, k.seed, k.root, bytes_of(k.chain, k.chain_size), now_ms);
+        if (e != ERR_OK)
+            code = refuse_identity(e, cert_path);
+    }
+    keyfile_wipe(&k);
+    return code;
+}

@@ -28,6 +28,10 @@ MUST_CHECK enum err nodedir_admin_path(const struct flags *flags, const char *di
 /* Reads it. Says what is wrong. */
 MUST_CHECK enum cli_exit nodedir_load_admin(const struct flags *flags, struct keyfile *ret_admin);
 
+/* The node's key and certificate, checked at now_ms. Says what is wrong. The caller wipes it. */
+MUST_CHECK enum cli_exit nodedir_load_identity(const char *dir, uint64_t now_ms,
+                                               struct identity *ret_identity);
+
 /* What a new directory will hold; NULL: not this file. */
 struct nodedir_content {
     const struct keyfile *root;  /* seed */

@@ -101,45 +101,6 @@ static enum cli_exit check_difference(const struct run *r, const struct config *
     return CLI_DONE;
 }
 
-static enum cli_exit refuse_identity(enum err e, const char *path)
-{
-    if (e == ERR_CERT_EXPIRED)
-        return say_error(CLI_REFUSED,
-                         "the node's certificate is not valid now: %s: check the clock, or "
-                         "join anew with a fresh invitation",
-                         path);
-    if (e == ERR_INVALID)
-        return say_error(CLI_REFUSED,
-                         "key and certificate do not belong together: %s: restore both "
-                         "from one copy, or join anew",
-                         path);
-    return say_error(CLI_REFUSED,
-                     "the node's certificate does not verify (%s): %s: restore it from a "
-                     "copy, or join anew",
-                     err_text(e), path);
-}
-
-static enum cli_exit load_identity(struct run *r)
-{
-    char key_path[FILES_PATH_MAX];
-    char cert_path[FILES_PATH_MAX];
-    struct keyfile k = {.chain_size = 0};
-    if (files_join(r->dir, NODEDIR_NODE_KEY, key_path) != ERR_OK ||
-        files_join(r->dir, NODEDIR_NODE_CERT, cert_path) != ERR_OK)
-        return say_file_error(ERR_LIMIT, r->dir);
-    enum cli_exit code = keyfile_load(KEYFILE_NODE, key_path, &k);
-    if (code == CLI_DONE)
-        code = keyfile_load(KEYFILE_CERT, cert_path, &k);
-    if (code == CLI_DONE) {
-        enum err e = identity_init(&r->identity, k.seed, k.root, bytes_of(k.chain, k.chain_size),
-                                   clock_now_ms());
-        if (e != ERR_OK)
-            code = refuse_identity(e, cert_path);
-    }
-    keyfile_wipe(&k);
-    return code;
-}
-
 static enum cli_exit compare_identity(const struct run *r)
 {
     char text[MESSAGE_MAX];
@@ -334,7 +295,7 @@ static enum cli_exit prepare(struct run *r)
                          NODEDIR_CONTROL);
     code = nodedir_load_config(r->config_path, &r->cli->flags, &r->yaml, &r->config);
     if (code == CLI_DONE)
-        code = load_identity(r);
+        code = nodedir_load_identity(r->dir, clock_now_ms(), &r->identity);
     if (code == CLI_DONE)
         code = compare_identity(r);
     if (code == CLI_DONE)

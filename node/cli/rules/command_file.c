@@ -1,5 +1,6 @@
 /* Signed commands in files, on their way from administrator to administrator: `command cosign`,
  * `command send`, `command show`. */
+#include "node/admin/commands.h"
 #include "node/cli/dir/nodedir.h"
 #include "node/cli/rules/order.h"
 
@@ -94,32 +95,6 @@ enum cli_exit cli_command_send(const struct cli *cli)
 
 /* --- show: what one is asked to sign */
 
-static enum err append_op(const struct registry_op *op, struct buf *out)
-{
-    TRY(buf_printf(out, "{\"op\":\"%s\",\"kind\":\"%s\",\"document\":", registry_op_word(op),
-                   registry_kind_name(op->kind)));
-    TRY(registry_json_append(&registry_schema(op->kind)->group, &op->doc, out));
-    return buf_append_byte(out, '}');
-}
-
-static enum err append_command(const struct registry_signed *s, struct buf *out)
-{
-    char author[ID_TEXT_SIZE];
-    struct id id = id_of_public_key(s->command.author);
-    id_to_text(&id, author);
-    TRY(buf_printf(out,
-                   "{\"author\":\"%s\",\"sequence\":%llu,\"not_after_ms\":%llu,"
-                   "\"cosignatures\":%zu,\"ops\":[",
-                   author, (unsigned long long)s->command.sequence,
-                   (unsigned long long)s->command.not_after_ms, s->cosignature_count));
-    for (size_t i = 0; i < s->command.op_count; i++) {
-        if (i > 0)
-            TRY(buf_append_byte(out, ','));
-        TRY(append_op(&s->command.ops[i], out));
-    }
-    return buf_append_str(out, "]}\n");
-}
-
 enum cli_exit cli_command_show(const struct cli *cli)
 {
     struct file f;
@@ -127,11 +102,11 @@ enum cli_exit cli_command_show(const struct cli *cli)
     init(&f);
     buf_init(&out, 8 * REGISTRY_COMMAND_MAX);
     enum cli_exit code = load(&f, cli->flags.words[0]);
-    if (code == CLI_DONE && append_command(&f.command, &out) != ERR_OK)
+    if (code == CLI_DONE && commands_json(&f.command, &out) != ERR_OK)
         code =
             say_error(CLI_FAILED, "too long to print: %s: send it as it is", cli->flags.words[0]);
     if (code == CLI_DONE)
-        fwrite(out.data, 1, out.size, stdout);
+        printf("%.*s\n", (int)out.size, (const char *)out.data);
     buf_fini(&out);
     fini(&f);
     return code;
