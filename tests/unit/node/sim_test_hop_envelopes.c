@@ -181,6 +181,38 @@ static void another_body_than_the_promised_one_is_refused(void **state)
     letter_end(&l, 1);
 }
 
+static void a_sender_with_newer_rules_is_told_so(void **state)
+{
+    struct letter l;
+    letter_begin(&l, state);
+    l.e.epoch = 5;
+    letter_seal(&l);
+    expect_refused(&l, 503, "epoch_behind");
+    letter_end(&l, 1);
+}
+
+/* Fail closed: whoever cannot judge what a tenant's data may do does not take it. */
+static void the_data_of_an_unknown_tenant_is_refused(void **state)
+{
+    struct letter l;
+    letter_begin(&l, state);
+    l.e.tenant = BYTES("acme");
+    letter_seal(&l);
+    expect_refused(&l, 403, "tenant");
+    letter_end(&l, 1);
+}
+
+/* The node's engine does not say which version it is. */
+static void another_version_than_is_here_is_not_served(void **state)
+{
+    struct letter l;
+    letter_begin(&l, state);
+    l.e.version = BYTES("v9");
+    letter_seal(&l);
+    expect_refused(&l, 503, "no_candidate");
+    letter_end(&l, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_closed, teardown)
 
 int main(void)
@@ -197,6 +229,9 @@ int main(void)
         TEST(a_request_that_came_too_far_is_refused),
         TEST(a_request_without_time_is_refused),
         TEST(another_body_than_the_promised_one_is_refused),
+        TEST(a_sender_with_newer_rules_is_told_so),
+        TEST(the_data_of_an_unknown_tenant_is_refused),
+        TEST(another_version_than_is_here_is_not_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
