@@ -55,8 +55,8 @@ void raft_follow(struct raft *r, uint64_t term, const struct id *leader, enum ra
 
 static bool may_campaign(const struct raft *r)
 {
-    return raft_may_be_needed(r) && raft_has_room(r) && !r->is_full && !r->log.bad_first &&
-           !r->is_installing;
+    bool is_able = !r->is_full && !r->log.bad_first && !r->is_installing;
+    return is_able && raft_may_be_needed(r) && raft_has_room(r);
 }
 
 static void ask_for_votes(struct raft *r, enum raft_message_type type)

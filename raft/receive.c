@@ -136,8 +136,6 @@ static void on_append(struct raft *r, const struct raft_message *m)
     struct raft_log *l = &r->log;
     uint64_t last = m->index;
     r->counts.appends_in++;
-    if (m->count && r->is_installing)
-        return;
     if (l->bad_first && m->index >= l->bad_first) {
         refuse_append(r, m, l->bad_first - 1);
         return;

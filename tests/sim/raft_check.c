@@ -8,16 +8,19 @@ typedef unsigned long long ull;
 
 /* --- the truth */
 
-static void learn_truth(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
+static void learn_truth(struct raft_world *w, const struct raft_entry *e, uint64_t digest,
                         uint64_t leader_term)
 {
+    uint64_t config_index = w->truth_count ? w->truth[w->truth_count - 1].config_index : 0;
+    if (e->kind == RAFT_CONFIG)
+        config_index = e->index;
     if (w->truth_count == w->truth_capacity) {
         w->truth_capacity = w->truth_capacity ? w->truth_capacity * 2 : 256;
         w->truth = realloc(w->truth, w->truth_capacity * sizeof(*w->truth));
         CHECK(w->truth);
     }
-    CHECK(index == w->truth_count + 1);
-    w->truth[w->truth_count++] = (struct raft_truth){term, digest, leader_term};
+    CHECK(e->index == w->truth_count + 1);
+    w->truth[w->truth_count++] = (struct raft_truth){e->term, digest, leader_term, config_index};
     w->stats.commits++;
 }
 
@@ -71,7 +74,7 @@ static void check_committed(struct raft_node *n, uint64_t index, uint64_t now_te
     struct bytes rest = record;
     CHECK(raft_entry_read(&rest, &e) == ERR_OK);
     if (index == w->truth_count + 1) {
-        learn_truth(w, index, e.term, digest, now_term);
+        learn_truth(w, &e, digest, now_term);
         check_held(n, index, e.term);
     } else if (index > w->truth_count) {
         if (n != w->damaged) /* which may have been the first, of what it cannot read any more */
@@ -248,7 +251,8 @@ static void check_contact(struct raft_node *n, const struct raft_event *event,
                     (ull)n->seen.term);
 }
 
-/* Whoever is voted for lacks nothing of what the voter took, durable or not: its end must be known. */
+/* Whoever is voted for lacks nothing of what the voter took, durable or not: its end must be known.
+ */
 static void check_grant(struct raft_node *n, const struct raft_event *event,
                         const struct raft_effects *e)
 {
@@ -293,6 +297,7 @@ void check_step(struct raft_node *n, const struct raft_event *event, const struc
         check_elected(n);
     check_grant(n, event, e);
     check_contact(n, event, e, has_won);
+    n->was_fetched = event->type == RAFT_MESSAGE && event->message->type == RAFT_FETCHED;
     note(n, e);
 }
 
@@ -394,8 +399,31 @@ static void check_members(struct raft_node *n)
     }
 }
 
+/* Whoever cuts a log off at its head must not forget who the members are. */
+static void check_base(struct raft_node *n, const struct raft_base *base)
+{
+    struct raft_world *w = n->world;
+    if (base && base->index <= w->truth_count &&
+        base->config_index != w->truth[base->index - 1].config_index)
+        world_break(w, "bases_know_the_members", "%s at %llu", n->name, (ull)base->index);
+}
+
+/* What a member gave that need not lead: as it was here, or committed. */
+static void check_repair(struct raft_node *n, const struct raft_entry *e)
+{
+    struct raft_world *w = n->world;
+    const struct raft_stored *was = disk_record(&n->disk, e->index);
+    uint64_t digest = record_digest(e->record);
+    bool is_truth = e->index <= w->truth_count && w->truth[e->index - 1].digest == digest;
+    if (n->was_fetched && was && was->digest != digest && !is_truth)
+        world_break(w, "repairs_restore", "%s at %llu", n->name, (ull)e->index);
+}
+
 void check_write(struct raft_node *n, const struct raft_write *write)
 {
+    check_base(n, write->trim);
+    check_base(n, write->reset);
+    check_base(n, write->made ? &write->made->base : NULL);
     if (write->truncate_from)
         check_members(n);
     struct bytes rest = write->records;
@@ -412,6 +440,8 @@ void check_write(struct raft_node *n, const struct raft_write *write)
             return;
         }
         remember_record(n->world, e.index, e.term, record_digest(e.record), n);
+        if (write->is_repair)
+            check_repair(n, &e);
         if (e.kind == RAFT_CONFIG && !write->is_repair)
             check_config(n, &e);
     }

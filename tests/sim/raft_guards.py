@@ -194,8 +194,9 @@ guard("install_when_durable", "... which waits until all its parts are durable",
        "    return (is_made || true) && (r->write_count"))
 guard("parts_in_order", "parts are taken in their order", "snapshots mixed",
       ("raft/snapshot.c", "        return m->offset == f->offset;\n", "        return true;\n"))
-guard("no_apply_while_installing", "nothing is appended while one is installed", "snapshots mixed",
-      ("raft/receive.c", "    if (m->count && r->is_installing)\n        return;\n", ""))
+guard("no_apply_while_installing", "nothing is applied while one is installed",
+      "snapshots mixed",
+      ("raft/post.c", "last <= r->handed || r->is_installing", "last <= r->handed"))
 
 # --- disks
 
@@ -209,18 +210,13 @@ guard("no_vote_without_an_end", "an unreadable end: no vote", "disks mixed",
       ("raft/election.c", "return has_end && !r->is_full", "return (has_end || true) && "
        "!r->is_full"))
 guard("no_campaign_with_a_gap", "unreadable records: no campaign", "disks mixed",
-      ("raft/election.c", "&& !r->log.bad_first && !r->is_installing", "&& !r->is_installing"))
-guard("believed_as_far_as_committed", "records of others are believed if committed or chained",
-      "disks mixed",
-      ("raft/repair.c", "if (!is_leader && !fits && check(r, m, first, m->commit, &repair) != "
-       "ERR_OK)",
-       "if (false)"))
+      ("raft/election.c", "!r->is_full && !r->log.bad_first && ", "!r->is_full && "))
 guard("unreadable_members", "no log is cut whose members cannot be read", "disks mixed",
       ("raft/log.c", "    if (l->bad_first && l->bad_first <= index && l->bad_last > since)\n"
        "        return ERR_NOT_FOUND;", "    (void)since;"))
 guard("full_disk_steps_down", "who has no room does not lead", "disks mixed",
       ("raft/raft.c", "    if (is_full && r->role != RAFT_FOLLOWER)", "    if (false)"),
-      ("raft/election.c", "raft_may_be_needed(r) && !r->is_full &&", "raft_may_be_needed(r) &&"))
+      ("raft/election.c", "!r->is_full && !r->log.bad_first && ", "!r->log.bad_first && "))
 guard("stop_on_a_failed_write", "a failed write ends the node; it is not tried again",
        "disks mixed",
       ("tests/sim/raft_shell.c", "        if (fails(n, &failure)) {\n"

@@ -56,6 +56,7 @@ struct raft_node {
     bool is_crashing;        /* at a boundary of the step under way */
     struct raft_status seen; /* by the checker, last */
     bool has_seen;
+    bool was_fetched; /* this step took records of a member that need not lead */
     uint64_t heard_ms[RAFT_NODES], led_since_ms; /* by its own clock */
     uint64_t commit_before, now_before_ms;       /* this step */
 };
@@ -107,7 +108,8 @@ struct raft_stats {
 
 struct raft_truth { /* what some node once held for committed */
     uint64_t term, digest;
-    uint64_t leader_term; /* of who committed it first */
+    uint64_t leader_term;  /* of who committed it first */
+    uint64_t config_index; /* of the configuration in force there */
 };
 
 struct raft_happening;

@@ -1,5 +1,5 @@
-/* Tests of the raft core alone, one step at a time: what it refuses, what it bounds, and what ends it.
- * What cores do together: tests/sim (raft_sim, golden). */
+/* Tests of the raft core alone, one step at a time: what it refuses, what it bounds, and what ends
+ * it. What cores do together: tests/sim (raft_sim, golden). */
 #include "raft/raft.h"
 
 #include <setjmp.h>
@@ -332,6 +332,42 @@ static void a_full_disk_takes_no_records_and_says_so(void **state)
     assert_int_equal(status().role, RAFT_FOLLOWER); /* it does not campaign */
 }
 
+static void records_of_members_fill_a_gap_as_far_as_they_are_committed(void **state)
+{
+    (void)state;
+    struct raft_cfg cfg;
+    struct raft_boot boot = {.hard = {.term = 1, .store = 1, .boot = 4}, .applied = 1};
+    create(3, NULL);
+    raft_destroy(f.core);
+    boot.base = (struct raft_base){.index = 1, .term = 1};
+    boot.base.config =
+        (struct raft_config){2, {{{{1}}, 1, 0, true, false}, {{{2}}, 2, 0, true, false}}};
+    boot.last = 3; /* both unreadable */
+    raft_cfg_init(&cfg);
+    cfg.self = self;
+    cfg.fresh_store = 77;
+    cfg.ops.read = read_nothing;
+    assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
+    assert_int_equal(status().unreadable_first, 2);
+    step((struct raft_event){.type = RAFT_TICK});
+    persist();
+    add_record(2, 1, BYTES("x"));
+    add_record(3, 1, BYTES("y"));
+    struct raft_message m = append_of(2);
+    m.type = RAFT_FETCHED;
+    m.index = 2;
+    m.commit = 1;
+    receive(m);
+    assert_true(!f.e.write || !f.e.write->is_repair);
+    m.commit = 2;
+    receive(m);
+    assert_true(f.e.write->is_repair);
+    assert_int_equal(f.e.write->first_index, 2);
+    assert_int_equal(f.e.write->record_count, 1);
+    receive((struct raft_message){.type = RAFT_VOTE, .term = 9, .index = 9, .log_term = 9});
+    assert_false(sent(RAFT_VOTE_REPLY)->ok); /* its own end is not known yet */
+}
+
 static void a_failed_write_ends_it(void **state)
 {
     (void)state;
@@ -500,6 +536,7 @@ int main(void)
         TEST(a_member_that_speaks_from_an_older_start_is_not_heard),
         TEST(absurd_numbers_are_refused),
         TEST(a_full_disk_takes_no_records_and_says_so),
+        TEST(records_of_members_fill_a_gap_as_far_as_they_are_committed),
         TEST(a_failed_write_ends_it),
         TEST(uncommitted_bytes_are_bounded),
         TEST(the_window_of_a_silent_member_is_bounded),
