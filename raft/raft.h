@@ -17,8 +17,8 @@
  *   3. apply:   the records of apply_first to apply_last, in order, by raft_record; then APPLIED.
  *   4. the rest in any order.
  * A core that stopped (`stop`) does nothing any more. After DISK_FULL the shell may make a new one
- * from the store with is_full set; after any other reason the process ends. So it does when a record
- * that is to be applied cannot be read: the next start finds out and has it fetched. */
+ * from the store with is_full set; after any other reason the process ends. So it does when a
+ * record that is to be applied cannot be read: the next start finds out and has it fetched. */
 #ifndef RAFT_RAFT_H
 #define RAFT_RAFT_H
 
