@@ -5,7 +5,7 @@
  *
  * The log is a row of preallocated files (segments) below dir; every commit is one write and one
  * fdatasync of whole blocks, wholly there after a crash or not at all, with the hard state beside
- * its records. Why not LMDB, with figures: README.md. Snapshots and the one being fetched are files
+ * its records. Why not LMDB, with figures: store.md. Snapshots and the one being fetched are files
  * of their own: snapshots_dir/INDEX, and `staged`.
  *
  * What a crash may leave: a last commit that was never acknowledged, in part: it is cut off. What

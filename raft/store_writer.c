@@ -9,10 +9,11 @@
 
 #include <stdio.h>
 
-#define SLICE_SIZE (256u << 10)  /* of a spare, per commit: half a millisecond */
+#define SLICE_SIZE (256u << 10) /* of a spare, per commit: half a millisecond */
+#define ZEROS_SIZE (32u << 10)
 #define RESERVE_MAX (256u << 10) /* at a segment's end, for 64 hard states on a full disk */
 
-static const uint8_t zeros[SLICE_SIZE];
+static const uint8_t zeros[ZEROS_SIZE];
 
 void raft_writer_init(struct raft_writer *w, const struct raft_store *s,
                       const struct raft_store_cfg *cfg)
@@ -103,16 +104,15 @@ static enum err fill(struct raft_writer *w, const char *name, struct raft_fillin
         return raft_writer_note(w, w->dir, name, "truncate", disk_truncate(&f->file, size));
     }
     while (f->size < goal) {
-        uint64_t left = size - f->size;
-        struct bytes slice = bytes_of(zeros, left < SLICE_SIZE ? (size_t)left : SLICE_SIZE);
+        uint64_t left = goal - f->size;
+        struct bytes slice = bytes_of(zeros, left < ZEROS_SIZE ? (size_t)left : ZEROS_SIZE);
         enum err e = disk_write(&f->file, f->size, &slice, 1);
         if (e == ERR_LIMIT)
             e = ERR_DISK_FULL;
         TRY(raft_writer_note(w, w->dir, name, "write", e));
-        TRY(raft_writer_sync(w, &f->file, w->dir, name));
         f->size += slice.size;
     }
-    return ERR_OK;
+    return raft_writer_sync(w, &f->file, w->dir, name);
 }
 
 static enum err add_spare(struct raft_writer *w, const char *from)

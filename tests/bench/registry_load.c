@@ -3,7 +3,7 @@
  *
  * usage: registry_load etcd_put|etcd_get|mesh_put|mesh_get ADDRESS[,ADDRESS]... [--clients N]
  *            [--seconds S] [--warm S] [--deadline MS] [--dir D] [--prepare QUESTIONS]
- *        registry_load mesh_admins SOCKET --clients N --dir D
+ *        registry_load mesh_found SOCKET --clients N --dir D
  * A client that gets no answer by the deadline, or whose connection ends, goes to the next address
  * with the same question. D is the directory of a node that has the administrator's key. */
 #include "tests/bench/registry_load/talk.h"
@@ -269,10 +269,11 @@ static void report(double cpu_us)
     qsort(load.samples, load.count, sizeof *load.samples, by_value);
     printf("{\"clients\":%zu,\"count\":%zu,\"all\":%zu,\"failures\":%zu,\"seconds\":%.3f,"
            "\"per_s\":%.1f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%.0f,\"gap_ms\":%.1f,"
-           "\"gap_end_us\":%.0f,\"client_cpu_us\":%.1f}\n",
+           "\"gap_end_us\":%.0f,\"client_cpu_us\":%.1f,\"own_cpu_s\":%.3f}\n",
            load.client_count, load.count, load.all, load.failures, load.seconds,
            (double)load.count / load.seconds, percentile(0.5), percentile(0.99), percentile(1),
-           load.gap_us / 1e3, load.gap_end_us, load.all ? cpu_us / (double)load.all : 0);
+           load.gap_us / 1e3, load.gap_end_us, load.all ? cpu_us / (double)load.all : 0,
+           own_cpu_us() / 1e6);
 }
 
 static void set_addresses(char *list)
@@ -328,8 +329,8 @@ int main(int argc, char **argv)
         set_option(argv[i], argv[i + 1]);
     if (load.client_count < 1 || load.client_count > LOAD_CLIENTS_MAX || load.address_count < 1)
         load_die("--clients", "1 to 1024, and an address");
-    if (strcmp(argv[1], "mesh_admins") == 0) {
-        talk_mesh_admins(load.dir, load.addresses[0], load.client_count);
+    if (strcmp(argv[1], "mesh_found") == 0) {
+        talk_mesh_found(load.dir, load.addresses[0], load.client_count);
         return 0;
     }
     load.talk = talk_of(argv[1]);

@@ -202,9 +202,9 @@ const struct talk talk_mesh_get = {prepare_get, open_mesh, close_mesh, ask_get, 
 
 /* --- clients as administrators */
 
-void talk_mesh_admins(const char *dir, const char *socket_path, size_t clients)
+void talk_mesh_found(const char *dir, const char *socket_path, size_t clients)
 {
-    static struct registry_op ops[LOAD_CLIENTS_MAX];
+    static struct registry_op ops[LOAD_CLIENTS_MAX + 1];
     static char names[LOAD_CLIENTS_MAX][32];
     static uint8_t answer[ANSWER_MAX];
     struct keyfile admin;
@@ -221,10 +221,12 @@ void talk_mesh_admins(const char *dir, const char *socket_path, size_t clients)
                                                    .role = REGISTRY_OPERATOR};
         memcpy(ops[c].doc.admin.key, public_key, sizeof public_key);
     }
+    ops[clients] = (struct registry_op){.verb = REGISTRY_PUT, .kind = REGISTRY_VOTERS};
+    ops[clients].doc.voters.automatic = 3;
     buf_init(&command, REGISTRY_COMMAND_MAX);
     buf_init(&request, REGISTRY_COMMAND_MAX + 1024);
     crypto_sign_keypair_from_seed(admin.seed, public_key, secret);
-    sign(ops, clients, wall_ms(), secret, &command);
+    sign(ops, clients + 1, wall_ms(), secret, &command);
     post(buf_bytes(&command), &request);
     int fd = load_dial(socket_path);
     if (fd < 0 || write(fd, request.data, request.size) != (ssize_t)request.size)

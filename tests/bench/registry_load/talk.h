@@ -22,8 +22,8 @@ struct talk {
 };
 
 extern const struct talk talk_etcd_put, talk_etcd_get, talk_mesh_put, talk_mesh_get;
-/* Makes the clients of mesh_put administrators: prints the answer. Run once per mesh. */
-void talk_mesh_admins(const char *dir, const char *socket_path, size_t clients);
+/* Makes the clients of mesh_put administrators, and three nodes voters: prints the answer. */
+void talk_mesh_found(const char *dir, const char *socket_path, size_t clients);
 
 _Noreturn void load_die(const char *what, const char *why);
 /* Connected, blocking; -1. "host:port", or the path of a unix socket. */
