@@ -106,6 +106,8 @@ MUST_CHECK enum err policy_cel_adopt(struct cel_job *job, struct cel_node *node,
 MUST_CHECK enum err policy_cel_parse(struct cel_job *job, struct cel_node **ret_root);
 /* Turns a call into the macro of that name and shape, where there is one. */
 MUST_CHECK enum err policy_cel_expand(struct cel_job *job, struct cel_node *call);
+/* How a macro of that name is used; NULL: there is none. */
+const char *policy_cel_macro_usage(struct bytes name);
 MUST_CHECK enum err policy_cel_unparse(const struct cel_node *root, struct buf *out);
 /* Are these the same expression? (Used by the round-trip test.) */
 bool policy_cel_same_tree(const struct cel_node *a, const struct cel_node *b);

@@ -23,6 +23,29 @@ static const struct macro member_macros[] = {
     {"optFlatMap", CEL_M_OPT_FLAT_MAP, {2, 2}, {1, 1}},
 };
 
+const char *policy_cel_macro_usage(struct bytes name)
+{
+    static const char *const usages[] = {
+        [CEL_M_HAS] = "has(a.b)",
+        [CEL_M_OPT_MAP] = "o.optMap(x, value)",
+        [CEL_M_OPT_FLAT_MAP] = "o.optFlatMap(x, optional)",
+        [CEL_M_ALL] = "l.all(x, condition)",
+        [CEL_M_EXISTS] = "l.exists(x, condition)",
+        [CEL_M_EXISTS_ONE] = "l.exists_one(x, condition)",
+        [CEL_M_FILTER] = "l.filter(x, condition)",
+        [CEL_M_MAP] = "l.map(x, value)",
+        [CEL_M_TRANSFORM_LIST] = "l.transformList(i, x, value)",
+        [CEL_M_TRANSFORM_MAP] = "m.transformMap(k, v, value)",
+        [CEL_M_TRANSFORM_ENTRY] = "m.transformMapEntry(k, v, {key: value})",
+    };
+    if (bytes_equal(name, BYTES("has")))
+        return usages[CEL_M_HAS];
+    for (size_t i = 0; i < sizeof(member_macros) / sizeof(member_macros[0]); i++)
+        if (bytes_equal(name, bytes_from_str(member_macros[i].name)))
+            return usages[member_macros[i].macro];
+    return NULL;
+}
+
 static bool is_namespace(const struct cel_node *call, const char *name)
 {
     return call->has_target && call->args[0]->kind == CEL_N_IDENT && !call->args[0]->is_grouped &&

@@ -270,6 +270,10 @@ static enum err resolve_call(struct resolver *r, const struct scope *scope, stru
         return unknown_function(r, n, name);
     if (!is_known && n->has_target)
         is_known = declares(r->job->env, n->name, true);
+    const char *usage = is_known ? NULL : policy_cel_macro_usage(n->name);
+    if (usage && !r->job->env->disable_check && !r->job->env->disable_macros)
+        return policy_cel_fail(r->job, CEL_CHECK, n->offset, "'%.*s' is used as in %s",
+                               (int)n->name.size, (const char *)n->name.data, usage);
     for (uint32_t i = 0; i < n->arg_count; i++)
         TRY(resolve(r, scope, n->args[i]));
     return is_known || r->job->env->disable_check ? ERR_OK : unknown_function(r, n, n->name);

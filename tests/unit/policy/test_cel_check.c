@@ -78,7 +78,10 @@ static void an_unknown_name_is_told_with_a_near_one(void **state)
         {"'a'.startWith('b')", "unknown function 'startWith'; did you mean 'startsWith'?"},
         {"startsWith('a', 'b')", "it is called as x.f()"}, {"'a'.int()", "it is called as f(x)"},
         {"math.cel(1.0)", "unknown function 'math.cel'; did you mean 'math.ceil'?"},
-        {"l.exist(q, q > 1)", "unknown name 'q'"});
+        {"l.exist(q, q > 1)", "unknown name 'q'"},
+        {"l.exists(q > 1)", "'exists' is used as in l.exists(x, condition)"},
+        {"has(m.a, m.b)", "'has' is used as in has(a.b)"},
+        {"all(q, q > 1)", "'all' is used as in l.all(x, condition)"});
 }
 
 static void the_longest_name_wins_unless_parentheses_say_otherwise(void **state)
