@@ -64,10 +64,19 @@ static void wake(struct swarm *s, uint64_t node)
         swarm_node_continue(&s->nodes[node]);
 }
 
+static bool are_many_left(const struct swarm *s)
+{
+    size_t running = 0;
+    for (size_t i = 0; i < s->identity_count; i++)
+        running += swarm_node_runs(&s->nodes[i]) && !s->nodes[i].is_silent;
+    return running * 4 > s->identity_count * 3;
+}
+
+/* For good, as long as there are many; so that coming and going does not end. */
 static void leave(struct swarm *s, size_t node, uint64_t for_us)
 {
     swarm_node_goodbye(&s->nodes[node]);
-    if (rng_chance(&s->rng, 0.5))
+    if (rng_chance(&s->rng, 0.5) || !are_many_left(s))
         start_later(s, node, SWARM_SECOND + for_us);
 }
 
