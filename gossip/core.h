@@ -152,7 +152,8 @@ struct gossip {
     uint64_t refuted_ms, refute_due_ms; /* our last refutation, and one that must wait a moment */
     uint64_t ashamed_ms;                /* when a refutation last cost us health */
     uint64_t keys_made;
-    uint64_t jump_after_ms; /* our incarnation is not raised over our own key's before */
+    /* Our incarnation is not raised over our own key's before; then we say again who we are. */
+    uint64_t jump_after_ms, settle_ms;
     struct gossip_coordinate_self coordinate;
 
     struct gossip_probe probes[GOSSIP_PROBES_MAX];
@@ -171,12 +172,11 @@ struct gossip {
     uint32_t digest_next; /* the bucket that the next ping or ack shows */
 
     struct buf load; /* our payload that is still to be published */
-    bool has_load;
+    bool has_load, wants_load;
     uint64_t load_due_ms;
     uint64_t load_published_ms;
     uint64_t load_moment_ms;      /* when it last was due */
     uint64_t load_asked_until_ms; /* a payload that comes before goes out at once */
-    bool wants_load;
     struct gossip_onward onward[GOSSIP_ONWARD_MAX]; /* what we hand on to our column */
     size_t onward_count;
     uint64_t relay_due_ms;

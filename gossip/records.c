@@ -14,7 +14,8 @@
 #define VERSIONS_PER_SECOND 24 /* of one owner: loads on sharp changes, and some others */
 #define AGE_SLACK_MS GOSSIP_SKEW_MS
 #define TWIN_LIFE_S 600 /* sequences, too, go above those of a twin that lived as long */
-#define JUMP_MS 3000    /* two processes of one key must not chase each other at full speed */
+#define SETTLE_MS 20000
+#define JUMP_MS 3000 /* two processes of one key must not chase each other at full speed */
 #define INCARNATION_AHEAD_MAX_S (1ull << 32) /* they begin at the clock and count refutations */
 
 /* --- keeping */
@@ -136,8 +137,16 @@ static void publish_again(struct gossip *g, enum gossip_kind kind)
 void gossip_records_refresh(struct gossip *g)
 {
     const struct gossip_record *r = &g->self->member.records[GOSSIP_NODE];
-    if (gossip_has_record(g->self, GOSSIP_NODE) && g->now_ms - r->made_ms > GOSSIP_NODE_REFRESH_MS)
+    bool is_old = g->now_ms - r->made_ms > GOSSIP_NODE_REFRESH_MS;
+    bool is_settled = g->settle_ms && g->now_ms >= g->settle_ms;
+    if (gossip_has_record(g->self, GOSSIP_NODE) && (is_old || is_settled))
         publish_again(g, GOSSIP_NODE);
+    if (!is_settled)
+        return;
+    /* Two processes of one key may have said different things under one version, and whoever heard
+     * the other one first would keep that for good. */
+    publish_again(g, GOSSIP_INVENTORY);
+    g->settle_ms = 0;
 }
 
 /* --- judging */
@@ -264,6 +273,7 @@ static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
     if (!is_newer)
         return;
     g->identity_conflict |= said->issued_s * 1000 > g->cfg.wall_ms;
+    g->settle_ms = g->now_ms + SETTLE_MS;
     if (said->incarnation == UINT64_MAX || g->now_ms < g->jump_after_ms)
         return;
     g->jump_after_ms = g->now_ms + rng_between(&g->rng, JUMP_MS / 2, JUMP_MS);

@@ -248,6 +248,9 @@ guard("damped_tellings", "two who do not believe each other do not keep each oth
       ["mixed", "liar"],
       ("gossip/receive.c", "#define TELL_MS 500", "#define TELL_MS 0"),
       ("gossip/suspicion.c", "#define ANSWER_MS 100", "#define ANSWER_MS 0"))
+guard("settled_conflicts", "after a conflict of identities its owner says again who it is",
+      ["twin", "mixed"],
+      ("gossip/records.c", "g->settle_ms && g->now_ms >= g->settle_ms", "false"))
 guard("doubts_are_rare",
       "whom others hold for down, and we for alive, is not probed as fast as answers come",
       ["mixed", "keys"],
