@@ -106,6 +106,12 @@ static enum err admit(void *owner, const struct id *id)
     return n->lane.rules ? rules_admit(n->lane.rules, id) : ERR_OK;
 }
 
+static enum err check_key(void *owner, uint64_t number, const uint8_t key[KEYRING_KEY_SIZE])
+{
+    const struct node *n = owner;
+    return n->lane.rules ? rules_check_key(n->lane.rules, number, key) : ERR_OK;
+}
+
 static void on_peer(void *owner, struct peer *peer)
 {
     struct node *n = owner;
@@ -157,6 +163,7 @@ static const struct mesh_ops mesh_ops = {
     .on_identity_taken = on_identity_taken,
     .on_abroad = on_abroad,
     .admit = admit,
+    .check_key = check_key,
 };
 
 /* --- rules */
@@ -174,6 +181,8 @@ static void on_rules_change(void *owner, uint32_t kinds)
     take_epoch(n);
     if (n->lane.mesh && kinds & 1u << REGISTRY_NODE)
         mesh_review_admission(n->lane.mesh);
+    if (n->lane.mesh && kinds & 1u << REGISTRY_GOSSIP_KEY)
+        mesh_review_keys(n->lane.mesh);
     candidates_invalidate(&n->lane.candidates);
 }
 

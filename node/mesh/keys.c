@@ -227,19 +227,51 @@ static enum err check(const struct mesh *m, struct bytes wire, struct keyring *r
     return keyring_verify(wire, m->cfg.identity->root, io_wall_ms(m->cfg.loop), ret_ring);
 }
 
+static enum err check_rules(const struct mesh *m, const struct keyring *ring)
+{
+    return m->ops->check_key ? m->ops->check_key(m->owner, ring->version, ring->keys[0]) : ERR_OK;
+}
+
+static void keep_early(struct mesh *m, struct bytes wire, size_t dials)
+{
+    CHECK(wire.size <= sizeof(m->keys.early));
+    memmove(m->keys.early, wire.data, wire.size);
+    m->keys.early_size = wire.size;
+    m->keys.early_dials = dials;
+}
+
 static enum err take(struct mesh *m, struct bytes wire, size_t dials)
 {
     struct keyring ring;
     enum err e = check(m, wire, &ring);
     if (e == ERR_OK)
+        e = check_rules(m, &ring);
+    if (e == ERR_OK)
         adopt(m, &ring, wire, dials);
+    else if (e == ERR_NOT_FOUND)
+        keep_early(m, wire, dials);
     keyring_wipe(&ring);
     return e;
 }
 
+void mesh_review_keys(struct mesh *m)
+{
+    uint8_t copy[KEYRING_SIZE_MAX];
+    size_t size = m->keys.early_size;
+    if (size == 0 || m->closing)
+        return;
+    memcpy(copy, m->keys.early, size);
+    m->keys.early_size = 0;
+    enum err e = take(m, bytes_of(copy, size), m->keys.early_dials);
+    crypto_wipe(copy, sizeof(copy));
+    if (e == ERR_NOT_ALLOWED)
+        LOG(m->cfg.log, LOG_WARN, "key_ring_refused", LOG_STR("from", "before"), LOG_ERR(e));
+}
+
 enum err mesh_keys_take(struct mesh *m, struct bytes wire)
 {
-    return take(m, wire, SIZE_MAX);
+    enum err e = take(m, wire, SIZE_MAX);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 /* --- theirs */
@@ -261,7 +293,7 @@ static int answer_to(struct peer *p, struct bytes wire)
     enum err e = take(m, wire, KEYS_DIALS);
     if (bytes_equal(wire, bytes_of(m->keys.wire, m->keys.size)))
         peer_slot_of(p)->keys.has_ring = true;
-    if (e == ERR_OK || e == ERR_REPLAYED)
+    if (e == ERR_OK || e == ERR_REPLAYED || e == ERR_NOT_FOUND) /* it waits for the rules */
         return 204;
     LOG(m->cfg.log, mesh_level(m, MESH_LINES_REFUSALS, LOG_WARN), "key_ring_refused",
         LOG_STR("from", p->name), LOG_ERR(e));

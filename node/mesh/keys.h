@@ -7,6 +7,9 @@
  * an operator gave the ring, a few random ones by each other node. Whoever is missed is met over
  * the links that probes open where datagrams are not understood.
  *
+ * Rings carry, the rules decide: where there are any, a ring is taken over when they have its key
+ * under its number, and waits for them until then.
+ *
  * A new key is opened with at once and sealed with KEYS_SETTLE_MS later, when most have it, so that
  * a rotation does not look like an outage. */
 #ifndef NODE_MESH_KEYS_H
@@ -26,8 +29,10 @@ struct keys {
     struct keyring ring;            /* version 0: none yet */
     uint8_t wire[KEYRING_SIZE_MAX]; /* as it was signed */
     size_t size;
-    uint64_t generation; /* counts rings taken over */
-    struct list posts;   /* streams, ours and theirs */
+    uint64_t generation;             /* counts rings taken over */
+    uint8_t early[KEYRING_SIZE_MAX]; /* a good one whose key the rules do not have yet */
+    size_t early_size, early_dials;
+    struct list posts; /* streams, ours and theirs */
     struct io_timer timer;
     struct io_timer settle;
     size_t dials_left;

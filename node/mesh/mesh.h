@@ -24,6 +24,7 @@
 #include "node/mesh/facts.h"
 #include "node/mesh/summary.h"
 #include "node/trust/envelope.h"
+#include "node/trust/keyring.h"
 
 #define MESH_PEERS_MAX 4096 /* the down and the left among them */
 #define MESH_CONTACTS_MAX 64
@@ -124,6 +125,9 @@ struct mesh_ops {
      * provisional, it may bring its admission (mesh_cfg.admission) and nothing else. NULL: all
      * may. */
     enum err (*admit)(void *owner, const struct id *node);
+    /* Whether the rules have this key of gossip under this number. NOT_FOUND: not yet; NOT_ALLOWED:
+     * never. NULL: whoever signs a ring may. */
+    enum err (*check_key)(void *owner, uint64_t number, const uint8_t key[KEYRING_KEY_SIZE]);
 };
 
 struct mesh_cfg {
@@ -179,6 +183,8 @@ const struct summary_view *mesh_abroad(const struct mesh *m);
 void mesh_peer_load(struct mesh *m, struct peer *p, const struct facts_load *load);
 /* The rules changed: links to who may not be here any more end, provisional ones become whole. */
 void mesh_review_admission(struct mesh *m);
+/* They have another key of gossip: a ring that came before they said so is taken over. */
+void mesh_review_keys(struct mesh *m);
 /* Links to these nodes are wanted, until the next call. */
 void mesh_want_links(struct mesh *m, const struct id *nodes, size_t count);
 /* By the network's coordinates; 0: not known. */

@@ -7,8 +7,9 @@
 #include "node/mesh/mesh.h"
 #include "node/trust/keyring.h"
 
-/* An operator's ring: to be stored, used and told to all. Errors of keyring_verify; REPLAYED: not
- * newer than the present one. */
+/* An operator's ring: to be stored, used and told to all, as soon as the rules have its key. Errors
+ * of keyring_verify; REPLAYED: not newer than the present one; NOT_ALLOWED: the rules have another
+ * key under its number. */
 MUST_CHECK enum err mesh_keys_take(struct mesh *m, struct bytes ring);
 /* The present ring, encoded; empty: none yet. A secret. */
 struct bytes mesh_keys(const struct mesh *m);

@@ -34,14 +34,38 @@ void compare_say(struct rules *r)
 
 /* --- heard */
 
-/* The newest word wins: an old leader that was not heard of since may still claim to be one. */
+bool compare_names_voter(const struct raft_config *config, const struct id *id)
+{
+    for (size_t i = 0; i < config->count; i++)
+        if (id_equal(&config->members[i].id, id) &&
+            (config->members[i].is_voter || config->members[i].was_voter))
+            return true;
+    return false;
+}
+
+bool compare_knows_voter(const struct rules *r)
+{
+    const struct raft_config *config = &r->applied.config;
+    for (size_t i = 0; i < config->count; i++) {
+        const struct peer *p = mesh_peer_find(r->mesh, &config->members[i].id);
+        if (p && p->state == PEER_ALIVE && compare_names_voter(config, &p->id))
+            return true;
+    }
+    return false;
+}
+
+/* The newest word wins: an old leader that was not heard of since may still claim to be one. While
+ * a voter lives whom the applied log names, nobody else is believed to lead. */
 struct peer *compare_leader(const struct rules *r)
 {
     struct peer *found = NULL;
+    bool knows_voter = r->mesh && compare_knows_voter(r);
     for (size_t i = 0; r->mesh && i < mesh_peer_count(r->mesh); i++) {
         struct peer *p = mesh_peer(r->mesh, i);
         const struct facts_rules *f = p->facts ? &p->facts->rules : NULL;
         if (!f || !f->is_known || !f->is_leader || p->state != PEER_ALIVE)
+            continue;
+        if (knows_voter && !compare_names_voter(&r->applied.config, &p->id))
             continue;
         if (!found || f->commit > found->facts->rules.commit)
             found = p;

@@ -143,6 +143,8 @@ enum err core_create(struct rules *r)
     crypto_random(&cfg.fresh_store, sizeof cfg.fresh_store);
     cfg.fresh_store |= 1;
     cfg.is_full = r->is_full;
+    if (r->cfg.snapshot_entries)
+        cfg.snapshot_entries = cfg.keep_entries = r->cfg.snapshot_entries;
     cfg.ops = (struct raft_ops){.read = read_record};
     cfg.ctx = r;
     raft_store_boot(r->store, r->head.index, &boot);

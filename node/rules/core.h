@@ -45,6 +45,9 @@ void clean_close(struct rules *r);
 /* --- compare.c */
 void compare_note(struct rules *r);
 void compare_look(struct rules *r);
+bool compare_names_voter(const struct raft_config *config, const struct id *id);
+/* A voter by the applied log is alive. */
+bool compare_knows_voter(const struct rules *r);
 /* The peer that leads, as gossip says; NULL: not known. */
 struct peer *compare_leader(const struct rules *r);
 void compare_say(struct rules *r);

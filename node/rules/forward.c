@@ -30,29 +30,40 @@ static struct peer *raft_leader(const struct rules *r)
     return linked(r, &s.leader);
 }
 
-/* Somebody who votes; else anybody. Never twice the same where there is a choice. */
+static bool votes(const struct rules *r, const struct peer *p, bool knows_voter)
+{
+    if (knows_voter)
+        return compare_names_voter(&r->applied.config, &p->id);
+    return p->facts && p->facts->rules.is_known && p->facts->rules.is_voter;
+}
+
+/* Somebody who votes; else, for a node that knows of no voter, anybody. */
 static struct peer *anybody(struct rules *r)
 {
     struct peer *found = NULL;
+    bool knows_voter = compare_knows_voter(r);
     size_t seen = 0, seen_voters = 0;
     for (size_t i = 0; i < mesh_peer_count(r->mesh); i++) {
         struct peer *p = mesh_peer(r->mesh, i);
         if (!p->link || p->state != PEER_ALIVE)
             continue;
-        bool votes = p->facts && p->facts->rules.is_known && p->facts->rules.is_voter;
-        if (votes && rng_below(&r->rng, ++seen_voters) == 0)
+        bool is_voter = votes(r, p, knows_voter);
+        if (is_voter && rng_below(&r->rng, ++seen_voters) == 0)
             found = p;
-        else if (!votes && seen_voters == 0 && rng_below(&r->rng, ++seen) == 0)
+        else if (!is_voter && !knows_voter && seen_voters == 0 && rng_below(&r->rng, ++seen) == 0)
             found = p;
     }
     return found;
 }
 
+/* A member goes by raft's word alone: who claims to lead may be anybody. */
 static struct peer *target_of(struct order *o)
 {
     struct rules *r = o->rules;
-    struct peer *p = raft_leader(r);
-    if (!p && rules_now_ms(r) - r->orders.hint_ms < HINT_MS)
+    if (r->raft)
+        return raft_leader(r);
+    struct peer *p = NULL;
+    if (rules_now_ms(r) - r->orders.hint_ms < HINT_MS)
         p = linked(r, &r->orders.hint);
     if (!p)
         p = compare_leader(r);

@@ -32,7 +32,6 @@
 #define RULES_PATH_MAX 4096
 #define RULES_REGISTRY_MAP_SIZE ((size_t)1 << 30)
 #define RULES_HASHES_KEPT 64
-#define RULES_COMMIT_SLOTS 14
 #define RULES_COMMIT_SLOT_US UINT64_C(64)
 
 struct rules_hash { /* of the state at an index */
@@ -60,6 +59,7 @@ struct rules {
     bool is_committing; /* a commit is on the worker */
     bool has_committed;
     bool is_full;
+    struct raft_snapshot snapshot; /* the newest that can be served; size 0: none */
     uint64_t durable_token;
     uint64_t commit_began_us;
     uint64_t

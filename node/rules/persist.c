@@ -83,6 +83,8 @@ static void start(struct rules *r)
 void persist_write(struct rules *r, const struct raft_write *write)
 {
     enum err e = raft_store_add(r->store, write);
+    if (write->made)
+        r->snapshot = *write->made;
     if (e == ERR_OK)
         start(r);
     else

@@ -163,35 +163,17 @@ static enum err take_record(struct rules *r, struct bytes *rest)
     return raft_config_decode(entry.payload, &p->tip.config);
 }
 
-static bool names_voter(const struct raft_config *config, const struct id *id)
-{
-    for (size_t i = 0; i < config->count; i++)
-        if (id_equal(&config->members[i].id, id) &&
-            (config->members[i].is_voter || config->members[i].was_voter))
-            return true;
-    return false;
-}
-
-static bool knows_living_voter(const struct rules *r)
-{
-    for (size_t i = 0; i < r->applied.config.count; i++) {
-        const struct peer *p = mesh_peer_find(r->mesh, &r->applied.config.members[i].id);
-        if (p && p->state == PEER_ALIVE && r->applied.config.members[i].is_voter)
-            return true;
-    }
-    return false;
-}
-
 /* Whose word counts. The first one of all, and the first after all known voters were replaced
  * while this node was away, cannot be proven by what it has: then the fetched log's own voters
  * count, whose certificates are the mesh's. Commands in it are signed by administrators in any
  * case: such a log could leave out, never invent. */
 static enum err check_signer(struct rules *r, const struct id *signer)
 {
-    if (names_voter(&r->applied.config, signer))
+    if (compare_names_voter(&r->applied.config, signer))
         return ERR_OK;
-    bool is_anchor = r->head.index == 0 || !knows_living_voter(r);
-    if (!is_anchor || !names_voter(&r->pull.tip.config, signer) || rules_admit(r, signer) != ERR_OK)
+    bool is_anchor = r->head.index == 0 || !compare_knows_voter(r);
+    if (!is_anchor || !compare_names_voter(&r->pull.tip.config, signer) ||
+        rules_admit(r, signer) != ERR_OK)
         return ERR_NOT_ALLOWED;
     LOG(r->cfg.log, LOG_INFO, "rules_anchored", LOG_ID("voter", signer),
         LOG_UINT("index", r->pull.tip.index));
@@ -238,10 +220,12 @@ static void on_bad_range(struct rules *r, enum err e, const char *what)
     forget_pending(r);
     if (e == ERR_UNSUPPORTED)
         core_stop(r, e, false, "the log has entries that this program does not know");
-    else if (e == ERR_LIMIT || e == ERR_NO_MEMORY || e == ERR_NOT_ALLOWED)
+    else if (e == ERR_LIMIT || e == ERR_NO_MEMORY || e == ERR_NOT_ALLOWED) {
+        LOG(r->cfg.log, LOG_DEBUG, "range_not_taken", LOG_STR("what", what), LOG_ERR(e));
         avoid(r, &r->pull.source, BUSY_MS);
-    else
+    } else {
         accuse(r, what, e);
+    }
     again(r, AGAIN_MS);
 }
 
@@ -283,6 +267,8 @@ static void on_part(struct rules_ask *ask, enum err e)
             return;
         accuse(r, "snapshot", e);
     } else {
+        LOG(r->cfg.log, LOG_DEBUG, "snapshot_part_refused", LOG_ERR(e),
+            LOG_INT("status", ask->status), LOG_BYTES("word", buf_bytes(&ask->in)));
         avoid(r, &r->pull.source, BUSY_MS);
     }
     again(r, AGAIN_MS);
@@ -366,6 +352,8 @@ static void on_range(struct rules_ask *ask, enum err e)
         return;
     }
     if (e != ERR_OK || ask->status != 200) {
+        LOG(r->cfg.log, LOG_DEBUG, "range_refused", LOG_ERR(e), LOG_INT("status", ask->status),
+            LOG_BYTES("word", buf_bytes(&ask->in)));
         avoid(r, &r->pull.source, BUSY_MS);
         again(r, AGAIN_MS);
         return;
@@ -428,7 +416,8 @@ void pull_on_applied(struct rules *r)
         core_stop(r, ERR_CORRUPT, false, "the state is not the one that a voter signed");
         return;
     }
-    if (r->head.index >= p->saved.index + SNAPSHOT_ENTRIES && !r->dump.is_saving)
+    uint64_t entries = r->cfg.snapshot_entries ? r->cfg.snapshot_entries : SNAPSHOT_ENTRIES;
+    if (r->head.index >= p->saved.index + entries && !r->dump.is_saving)
         dump_want(r);
     pull_look(r);
 }
@@ -484,7 +473,7 @@ void pull_start(struct rules *r)
         p->snapshot = *boot.staged;
         p->offset = boot.staged_size;
     }
-    p->saved = boot.snapshot ? boot.snapshot->base : (struct raft_base){.index = 0};
+    p->saved = r->snapshot.size > 0 ? r->snapshot.base : (struct raft_base){.index = 0};
     forget_pending(r);
     if (boot.last > r->head.index)
         review_stored(r, &boot);

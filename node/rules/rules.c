@@ -89,6 +89,8 @@ static enum err load_missing(struct rules *r, struct buf *message)
             return explain(message, e, r->snapshots_dir, "the stored snapshot");
         raft_store_boot(r->store, r->head.index, &boot);
     }
+    if (boot.snapshot)
+        r->snapshot = *boot.snapshot;
     return find_base(r, &boot);
 }
 
@@ -213,6 +215,33 @@ static void on_second(struct io_timer *timer)
     compare_say(r);
 }
 
+struct newest_key {
+    const uint8_t *key;
+    uint64_t wanted, newest;
+    bool is_same;
+};
+
+static bool look_at_key(void *ctx, const struct registry_row *row)
+{
+    struct newest_key *k = ctx;
+    const struct registry_gossip_key *g = &row->doc.gossip_key;
+    k->newest = g->number > k->newest ? g->number : k->newest;
+    k->is_same |= g->number == k->wanted && crypto_equal(g->key, k->key, sizeof g->key);
+    return true;
+}
+
+enum err rules_check_key(const struct rules *r, uint64_t number,
+                         const uint8_t key[CRYPTO_AEAD_KEY_SIZE])
+{
+    struct newest_key k = {.key = key, .wanted = number};
+    if (!r->store || r->head.epoch == 0)
+        return ERR_OK;
+    TRY(registry_scan(r->reader, REGISTRY_GOSSIP_KEY, bytes_of(NULL, 0), look_at_key, &k));
+    if (k.newest < number)
+        return ERR_NOT_FOUND;
+    return k.is_same ? ERR_OK : ERR_NOT_ALLOWED;
+}
+
 void rules_on_peers(struct rules *r)
 {
     if (r->pull.is_on && r->mesh)
@@ -276,7 +305,7 @@ static void status_of_raft(const struct rules *r, struct rules_status *s)
     s->has_leader = !id_is_zero(&raft.leader);
     s->leader = raft.leader;
     s->is_member = true;
-    s->is_voter = raft.is_voter;
+    s->is_voter = raft.is_voter && !raft.is_fenced; /* another disk than the one that votes */
     s->is_leader = raft.role == RAFT_LEADER;
     s->has_quorum = s->has_leader;
     s->age_ms = s->is_leader ? 0 : rules_now_ms(r) - r->heard_ms;
@@ -326,6 +355,22 @@ void rules_raft_status(const struct rules *r, struct raft_status *ret_status,
         return;
     raft_status(r->raft, ret_status);
     raft_counts(r->raft, ret_counts);
+}
+
+void rules_counts(const struct rules *r, struct rules_counts *ret_counts)
+{
+    *ret_counts = (struct rules_counts){.committed = r->orders.by_outcome[0],
+                                        .refused = r->orders.by_outcome[1],
+                                        .unknown = r->orders.by_outcome[2],
+                                        .waiting = r->orders.count,
+                                        .commits = r->commits,
+                                        .commit_total_us = r->commit_total_us,
+                                        .ranges_pulled = r->pull.ranges,
+                                        .bytes_pulled = r->pull.bytes,
+                                        .lies = r->pull.lies,
+                                        .pullers = r->serve.waiting_count,
+                                        .pullers_refused = r->serve.refused};
+    memcpy(ret_counts->commit_slots, r->commit_slots, sizeof ret_counts->commit_slots);
 }
 
 const struct registry_reader *rules_reader(const struct rules *r)

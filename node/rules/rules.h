@@ -43,7 +43,8 @@ struct rules_cfg {
     const char *dir;  /* D/data: raft/, registry/, snapshots/ below it; NULL: this node keeps no
                         * rules (tests of other parts): no reader, nobody refused */
     bool is_volatile; /* nothing is synced: `run --dev`, simulations */
-    struct bytes admission; /* the signed command that admits this node; empty: none */
+    struct bytes admission;    /* the signed command that admits this node; empty: none */
+    uint64_t snapshot_entries; /* applied between two snapshots, and kept before one; 0: 10000 */
 };
 
 /* Opens what is on disk, the directory's lock included. Errors of the stores, with `message` saying
@@ -106,6 +107,17 @@ void rules_status(const struct rules *r, struct rules_status *ret_status);
 void rules_raft_status(const struct rules *r, struct raft_status *ret_status,
                        struct raft_counts *ret_counts);
 
+#define RULES_COMMIT_SLOTS 14
+struct rules_counts {
+    uint64_t committed, refused, unknown; /* commands that were brought to this node */
+    uint64_t waiting;                     /* ... and reads that are under way */
+    uint64_t commits, commit_total_us;    /* of the log's disk; by time: up to 64 us << i */
+    uint64_t commit_slots[RULES_COMMIT_SLOTS];
+    uint64_t ranges_pulled, bytes_pulled, lies; /* as a replica */
+    uint64_t pullers, pullers_refused;          /* by this node: waiting now; too many */
+};
+void rules_counts(const struct rules *r, struct rules_counts *ret_counts);
+
 /* The newest rules that are in force here; valid until the loop's turn ends. NULL: none yet. */
 const struct registry_reader *rules_reader(const struct rules *r);
 
@@ -150,6 +162,11 @@ void rules_unwatch(struct rules_watcher *watcher);
 /* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET). A node that has
  * no rules yet admits every certificate of its mesh. */
 MUST_CHECK enum err rules_admit(const struct rules *r, const struct id *node);
+
+/* Whether the rules have this key of gossip. NOT_FOUND: no key of so high a number yet; NOT_ALLOWED:
+ * another one, or an old number. OK where there are no rules. */
+MUST_CHECK enum err rules_check_key(const struct rules *r, uint64_t number,
+                                    const uint8_t key[CRYPTO_AEAD_KEY_SIZE]);
 
 /* Peers came, went or said something new: who pulls may go on. */
 void rules_on_peers(struct rules *r);

@@ -190,28 +190,26 @@ enum err serve_accept_snapshot(struct rules *r, struct rules_visit *v)
 {
     struct raft_message get;
     struct raft_snapshot wanted;
-    struct raft_boot boot;
+    const struct raft_snapshot *own = &r->snapshot;
     TRY(rules_admit(r, &v->stream.peer->id));
     TRY(raft_message_decode(buf_bytes(&v->in), &get, &wanted));
-    raft_store_boot(r->store, r->head.index, &boot);
     if (get.type != RAFT_GET)
         return ERR_INVALID_REQUEST;
-    if (!boot.snapshot)
+    if (own->size == 0)
         return ERR_NOT_FOUND;
     if (r->serve.chunk_visit)
         return ERR_OVERLOADED;
-    r->serve.chunk_snapshot = *boot.snapshot;
-    bool is_other =
-        get.index != 0 && (get.index != boot.snapshot->base.index ||
-                           memcmp(get.content, boot.snapshot->content, sizeof get.content) != 0);
+    r->serve.chunk_snapshot = *own;
+    bool is_other = get.index != 0 && (get.index != own->base.index ||
+                                       memcmp(get.content, own->content, sizeof get.content) != 0);
     uint64_t offset = is_other ? 0 : get.offset;
-    if (offset >= boot.snapshot->size)
+    if (offset >= own->size)
         return ERR_INVALID_REQUEST;
-    uint64_t left = boot.snapshot->size - offset;
+    uint64_t left = own->size - offset;
     r->serve.chunk_visit = v;
     v->on_gone = on_chunk_gone;
     dump_read(r, &(struct raft_chunk_order){.tag = CORE_TAG_PULLER,
-                                            .index = boot.snapshot->base.index,
+                                            .index = own->base.index,
                                             .offset = offset,
                                             .size = left < RANGE_BYTES ? left : RANGE_BYTES});
     r->serve.chunk_offset = offset;

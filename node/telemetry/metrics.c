@@ -305,5 +305,6 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
                lane->signer.signatures));
     TRY(backends(lane, out));
     TRY(peers(lane, out));
-    return gossip(lane, out);
+    TRY(gossip(lane, out));
+    return metrics_rules_write(lane, out);
 }

@@ -42,5 +42,7 @@ void metrics_request(struct metrics *m, const struct api_endpoint *e, int status
 struct lane;
 /* The whole page. LIMIT when it does not fit `out`. */
 MUST_CHECK enum err metrics_write(const struct lane *lane, struct buf *out);
+/* The part about the rules; nothing where there are none. */
+MUST_CHECK enum err metrics_rules_write(const struct lane *lane, struct buf *out);
 
 #endif
