@@ -144,6 +144,10 @@ static void only_the_canonical_form_is_a_command(void **state)
     }
     wire.size = size;
     assert_int_equal(registry_command_decode(buf_bytes(&wire), &arena, &s), ERR_OK);
+    static const uint8_t again[] = {2 << 3 | 2, CRYPTO_SIGNATURE_SIZE}; /* the last one counts */
+    assert_int_equal(buf_append(&wire, bytes_of(again, sizeof(again))), ERR_OK);
+    assert_int_equal(buf_append(&wire, bytes_of(s.signature, CRYPTO_SIGNATURE_SIZE)), ERR_OK);
+    assert_int_equal(registry_command_decode(buf_bytes(&wire), &arena, &s), ERR_INVALID);
     for (size_t i = 0; i < size; i++)
         assert_int_not_equal(registry_command_decode(bytes_of(wire.data, i), &arena, &s), ERR_OK);
     arena_fini(&arena);

@@ -2,6 +2,8 @@
  * altered is taken. */
 #include "registry_world.h"
 
+#include "registry/hash.h"
+
 #define SNAPSHOT_MAX (4 << 20)
 #define HEAD_SIZE 149 /* bytes before the first row */
 
@@ -163,6 +165,60 @@ static void no_flipped_bit_is_taken(void **state)
     buf_fini(&bytes);
 }
 
+/* --- rows whose hashes are right, at the wrong place --- */
+
+static size_t number_at(const uint8_t *data, size_t size)
+{
+    size_t value = 0;
+    for (size_t i = 0; i < size; i++)
+        value = value << 8 | data[i];
+    return value;
+}
+
+static size_t record_size(const uint8_t *record)
+{
+    size_t key_size = number_at(record, 2);
+    return 2 + key_size + 4 + number_at(record + 2 + key_size, 4);
+}
+
+static void rows_come_in_order(void **state)
+{
+    struct world *w = *state;
+    struct buf bytes;
+    uint8_t first[4096];
+    save_all(w, SNAPSHOT_MAX, &bytes);
+    uint8_t *row = bytes.data + HEAD_SIZE;
+    size_t size = record_size(row), next_size = record_size(row + size);
+    assert_true(size <= sizeof(first));
+    memcpy(first, row, size); /* the first two change places: the sum of hashes is the same */
+    memmove(row, row + size, next_size);
+    memcpy(row + next_size, first, size);
+    assert_int_equal(load_all(w, buf_bytes(&bytes), SNAPSHOT_MAX), ERR_CORRUPT);
+    buf_fini(&bytes);
+}
+
+static void a_row_stands_under_its_own_key(void **state)
+{
+    struct world *w = *state;
+    struct buf bytes;
+    struct registry_hash sum;
+    save_all(w, SNAPSHOT_MAX, &bytes);
+    uint8_t *row = bytes.data + HEAD_SIZE, *sum_at = bytes.data + HEAD_SIZE - 8 - CRYPTO_HASH_SIZE;
+    size_t key_size = number_at(row, 2), size = record_size(row);
+    struct bytes key = bytes_of(row + 2, key_size);
+    struct bytes value = bytes_of(row + 6 + key_size, size - 6 - key_size - CRYPTO_HASH_SIZE);
+    struct registry_row_hash hash = registry_hash_row(key, value);
+    registry_hash_from(&sum, sum_at);
+    registry_hash_subtract(&sum, &hash);
+    row[2 + key_size - 1] ^= 1; /* still the first of all */
+    hash = registry_hash_row(key, value);
+    registry_hash_add(&sum, &hash);
+    registry_hash_bytes(&sum, sum_at);
+    memcpy(row + size - CRYPTO_HASH_SIZE, hash.bytes, CRYPTO_HASH_SIZE);
+    assert_int_equal(load_all(w, buf_bytes(&bytes), SNAPSHOT_MAX), ERR_CORRUPT);
+    buf_fini(&bytes);
+}
+
 static void another_meshs_or_a_newer_snapshot_is_not_taken(void **state)
 {
     struct world *w = *state;
@@ -197,6 +253,8 @@ int main(void)
         IN_WORLD(it_can_be_read_from_any_offset),
         IN_WORLD(a_load_that_fails_leaves_what_was_there),
         IN_WORLD(no_flipped_bit_is_taken),
+        IN_WORLD(rows_come_in_order),
+        IN_WORLD(a_row_stands_under_its_own_key),
         IN_WORLD(another_meshs_or_a_newer_snapshot_is_not_taken),
         IN_WORLD(a_load_begins_the_watchers_history_anew),
     };
