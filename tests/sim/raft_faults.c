@@ -46,6 +46,8 @@ void faults_choose(struct raft_world *w)
 {
     struct raft_features *f = &w->features;
     w->voter_count = 1 + 2 * (size_t)rng_below(&w->rng, 3) + (rng_below(&w->rng, 6) == 0);
+    if (rng_below(&w->rng, 16) == 0)
+        w->voter_count = RAFT_VOTERS_MAX;
     if (is_scenario(w, "members"))
         w->voter_count = 2 + (size_t)rng_below(&w->rng, 3);
     if (is_scenario(w, "reads"))
@@ -283,6 +285,9 @@ static void notice_repair(struct raft_world *w)
     struct raft_node *n = w->damaged, *leader = world_leader(w);
     if (!n || !n->core || !leader || n->seen.unreadable_first || n->seen.is_fenced)
         return;
+    for (size_t i = 0; i < n->disk.record_count; i++)
+        if (n->disk.records[i].is_rotten)
+            return; /* and nobody has noticed yet */
     const struct raft_config *config = raft_config(leader->core);
     for (size_t i = 0; i < w->node_count; i++)
         if (w->nodes[i].core && w->nodes[i].seen.commit < leader->seen.last)
