@@ -1,6 +1,6 @@
 /* GET /mesh/v1/log?last=N: the newest committed entries of this node's log, a line of JSON each,
- * for whoever wants to know what was asked of the mesh, refusals included. GET /mesh/v1/snapshot: the
- * state as a backup, which `snapshot restore` takes. Named by the table in api.c.
+ * for whoever wants to know what was asked of the mesh, refusals included. GET /mesh/v1/snapshot:
+ * the state as a backup, which `snapshot restore` takes. Named by the table in api.c.
  *
  * Happy path: the client reads to the end. Failure modes: this node keeps no log (404: ask a
  * voter), something is being applied just now (429: once more), a client that reads slowly (parts

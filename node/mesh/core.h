@@ -5,6 +5,7 @@
 #include "base/state.h"
 #include "node/mesh/abroad.h"
 #include "node/mesh/contact.h"
+#include "node/mesh/counts.h"
 #include "node/mesh/events.h"
 #include "node/mesh/gossip_driver.h"
 #include "node/mesh/keys.h"

@@ -77,8 +77,7 @@ struct peer {
     struct batch_cache envelope_cache;
 };
 
-/* A request on a link, embedded in its user's object. Callbacks as in h2.h. */
-struct mesh_stream;
+struct mesh_stream; /* a request on a link, embedded in its user's object; callbacks as in h2.h */
 struct mesh_stream_ops {
     void (*on_head)(struct mesh_stream *ms, const struct http_head *head,
                     bool ended); /* client side only */
@@ -159,24 +158,20 @@ MUST_CHECK enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops 
 void mesh_close(struct mesh *m);
 /* GOAWAY to all: peers send no new requests; running ones go on. No new links are made. */
 void mesh_drain(struct mesh *m);
-/* Tells all that this node leaves the mesh; gossip falls silent. Links go on: drain, then close. */
-void mesh_leave(struct mesh *m);
+void mesh_leave(struct mesh *m); /* tells all; gossip falls silent, links go on: drain, then close */
 void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr);
-/* What peers are told to dial: text, "" when this node only dials out. */
-const char *mesh_advertised(const struct mesh *m);
+const char *mesh_advertised(const struct mesh *m); /* what peers dial; "": it only dials out */
 
-/* Another process spoke under our identity, a minute ago at most. */
-bool mesh_has_conflict(const struct mesh *m);
-/* Our own. */
-uint64_t mesh_incarnation(const struct mesh *m);
+bool mesh_has_conflict(
+    const struct mesh *m); /* another process spoke as us, a minute ago at most */
+uint64_t mesh_incarnation(const struct mesh *m); /* our own */
 
 size_t mesh_peer_count(const struct mesh *m);
 struct peer *mesh_peer(const struct mesh *m, size_t index);             /* by id */
 struct peer *mesh_peer_find(const struct mesh *m, const struct id *id); /* or NULL */
 /* A member by gossip, or linked now. Other rows are kept for their envelopes alone. */
 bool mesh_peer_is_listed(const struct peer *p);
-/* True when a new request can be opened to it now. */
-bool mesh_peer_is_usable(const struct peer *p);
+bool mesh_peer_is_usable(const struct peer *p); /* a new request can be opened to it now */
 /* Other regions as their gateways sum them up; changes between turns of the loop. */
 const struct summary_view *mesh_abroad(const struct mesh *m);
 /* A load report that came with an answer. */
@@ -187,8 +182,7 @@ void mesh_review_admission(struct mesh *m);
 void mesh_review_keys(struct mesh *m);
 /* Links to these nodes are wanted, until the next call. */
 void mesh_want_links(struct mesh *m, const struct id *nodes, size_t count);
-/* By the network's coordinates; 0: not known. */
-uint64_t mesh_distance_us(const struct mesh *m, const struct peer *p);
+uint64_t mesh_distance_us(const struct mesh *m, const struct peer *p); /* 0: not known */
 /* What this node tells others of the replicated rules and its part in them, from now on: known (it
  * was not, before the first call). Peers' are in their facts. */
 void mesh_set_rules(struct mesh *m, const struct facts_rules *rules);
@@ -196,20 +190,11 @@ const struct facts_rules *mesh_rules(const struct mesh *m); /* what was set */
 /* Our facts changed: what is new of them is published now, at most every 100 ms. */
 void mesh_facts_changed(struct mesh *m);
 
-/* Opens a request to a peer: ms->ops is set by the caller; ms->peer and ms->h2 are filled in.
- * Errors of h2_request; LINK_LOST when no link is up. */
+/* A request to a peer: ms->ops is the caller's; ms->peer and ms->h2 are filled in. Errors of
+ * h2_request; LINK_LOST when no link is up. */
 MUST_CHECK enum err mesh_stream_open(struct peer *p, const struct http_head *head, bool ended,
                                      struct mesh_stream *ms);
 /* Gives it up; no callback comes any more. Harmless when it is gone. */
 void mesh_stream_cancel(struct mesh_stream *ms);
-
-struct mesh_counts {
-    uint64_t links_up, links_failed, handshakes_refused, records_bad, bytes_in, bytes_out, rekeys,
-        messages_dropped /* of gossip, that no link took in time */;
-};
-void mesh_counts(const struct mesh *m, struct mesh_counts *ret_counts);
-void mesh_gossip_counts(const struct mesh *m, struct gossip_counts *ret_counts);
-/* When each peer's newest load was made, io_now_ms; false: none came. */
-bool mesh_peer_load_made_ms(const struct mesh *m, const struct peer *p, uint64_t *ret_ms);
 
 #endif

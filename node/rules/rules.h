@@ -159,12 +159,12 @@ void rules_unwatch(struct rules_watcher *watcher);
 
 /* --- for the mesh: who may be here */
 
-/* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET). A node that has
- * no rules yet admits every certificate of its mesh. */
+/* OK; REVOKED; NOT_ADMITTED: it may only bring its admission (RULES_COMMAND_TARGET). A node that
+ * has no rules yet admits every certificate of its mesh. */
 MUST_CHECK enum err rules_admit(const struct rules *r, const struct id *node);
 
-/* Whether the rules have this key of gossip. NOT_FOUND: no key of so high a number yet; NOT_ALLOWED:
- * another one, or an old number. OK where there are no rules. */
+/* Whether the rules have this key of gossip. NOT_FOUND: no key of so high a number yet;
+ * NOT_ALLOWED: another one, or an old number. OK where there are no rules. */
 MUST_CHECK enum err rules_check_key(const struct rules *r, uint64_t number,
                                     const uint8_t key[CRYPTO_AEAD_KEY_SIZE]);
 

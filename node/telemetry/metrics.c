@@ -1,6 +1,7 @@
 /* Prometheus text of a lane. The only reader of all other parts' counters; written on scrape, so it
  * may take its time. */
 #include "node/telemetry/metrics.h"
+#include "node/mesh/counts.h"
 
 #include "node/egress/backend.h"
 #include "node/ingress/http_conn.h"

@@ -1,11 +1,11 @@
-/* `grapevine gossip key rotate` and `status`: a new key for the mesh's gossip. It is entered into the
- * rules, by which every node knows it for good; the ring with it is given to the running node, which
- * tells the others (node/mesh/keys.h). */
+/* `grapevine gossip key rotate` and `status`: a new key for the mesh's gossip. It is entered into
+ * the rules, by which every node knows it for good; the ring with it is given to the running node,
+ * which tells the others (node/mesh/keys.h). */
 #include "node/cli/clock.h"
 #include "node/cli/control.h"
 #include "node/cli/dir/authority.h"
 #include "node/cli/dir/nodedir.h"
-#include "node/cli/rules/submit.h"
+#include "node/cli/rules/order.h"
 #include "node/trust/keyring.h"
 
 #include <cjson/cJSON.h>
@@ -129,8 +129,7 @@ static enum cli_exit await_spread(const struct cli *cli, uint64_t version, struc
     return code;
 }
 
-static enum cli_exit enter(const struct cli *cli, const struct keyfile *admin, struct bytes wire,
-                           uint64_t *ret_version)
+static enum cli_exit enter(const struct cli *cli, struct bytes wire, uint64_t *ret_version)
 {
     struct keyring ring;
     struct registry_op op = {.verb = REGISTRY_PUT, .kind = REGISTRY_GOSSIP_KEY};
@@ -138,18 +137,17 @@ static enum cli_exit enter(const struct cli *cli, const struct keyfile *admin, s
         return say_error(CLI_FAILED, "no sane key ring: the keys: try again");
     op.doc.gossip_key.number = *ret_version = ring.version;
     memcpy(op.doc.gossip_key.key, ring.keys[0], sizeof op.doc.gossip_key.key);
-    enum cli_exit code = submit_ops(cli, admin, &op, 1);
+    enum cli_exit code = order_send(cli, &op, 1, NULL);
     keyring_wipe(&ring);
     crypto_wipe(&op, sizeof op);
     return code;
 }
 
-static enum cli_exit rotate(const struct cli *cli, const struct keyfile *admin, struct bytes ring,
-                            struct buf *json)
+static enum cli_exit rotate(const struct cli *cli, struct bytes ring, struct buf *json)
 {
     struct state s;
     uint64_t version = 0;
-    enum cli_exit code = enter(cli, admin, ring, &version);
+    enum cli_exit code = enter(cli, ring, &version);
     if (code == CLI_DONE)
         code = control_post(cli, TARGET, ring, json);
     if (code == CLI_DONE)
@@ -172,7 +170,7 @@ enum cli_exit cli_gossip_key_rotate(const struct cli *cli)
     if (code == CLI_DONE)
         code = make_next(cli, &admin, &ring);
     if (code == CLI_DONE)
-        code = rotate(cli, &admin, buf_bytes(&ring), &json);
+        code = rotate(cli, buf_bytes(&ring), &json);
     keyfile_wipe(&admin);
     crypto_wipe(space, sizeof(space));
     buf_fini(&json);

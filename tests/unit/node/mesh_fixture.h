@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_NODE_MESH_FIXTURE_H
 #define TESTS_UNIT_NODE_MESH_FIXTURE_H
 
+#include "node/mesh/counts.h"
 #include "tests/unit/node/mesh_call.h"
 
 static inline uint64_t node_wall_ms(void *ctx)

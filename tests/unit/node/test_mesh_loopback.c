@@ -1,6 +1,7 @@
 /* Two meshes over real sockets on the loopback, in one loop: what the simulated tests show, once
  * more for real. */
 #include "node/mesh/core.h"
+#include "node/mesh/counts.h"
 #include "tests/unit/node/mesh_fixture.h"
 
 #include <dirent.h>
