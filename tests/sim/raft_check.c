@@ -33,7 +33,7 @@ static bool is_held(struct raft_world *w, const struct raft_member *m, uint64_t 
         return true;
     if (index <= n->disk.base.index || index <= n->disk.machine.applied)
         return true;
-    struct raft_stored *s = disk_record(&n->disk, index);
+    struct raft_stored *s = sim_disk_record(&n->disk, index);
     return s && s->term == term;
 }
 
@@ -218,7 +218,8 @@ static void check_counting(struct raft_node *n, const struct raft_status *s)
 static void check_prevote(struct raft_node *n, const struct raft_event *event,
                           const struct raft_status *s)
 {
-    bool is_prevote = event->type == RAFT_MESSAGE && event->message->type == RAFT_PREVOTE;
+    bool is_prevote = event->type == RAFT_MESSAGE && event->message->type == RAFT_PREVOTE &&
+                      s->is_fenced == n->seen.is_fenced; /* it may tell that our disk is old */
     if (is_prevote && n->has_seen && (s->term != n->seen.term || s->role != n->seen.role) &&
         n->now_before_ms == event->now_ms)
         world_break(n->world, "prevote_changes_nothing", "%s", n->name);
@@ -412,7 +413,7 @@ static void check_base(struct raft_node *n, const struct raft_base *base)
 static void check_repair(struct raft_node *n, const struct raft_entry *e)
 {
     struct raft_world *w = n->world;
-    const struct raft_stored *was = disk_record(&n->disk, e->index);
+    const struct raft_stored *was = sim_disk_record(&n->disk, e->index);
     uint64_t digest = record_digest(e->record);
     bool is_truth = e->index <= w->truth_count && w->truth[e->index - 1].digest == digest;
     if (n->was_fetched && was && was->digest != digest && !is_truth)
@@ -451,7 +452,7 @@ void check_write(struct raft_node *n, const struct raft_write *write)
 
 static bool is_on_disk(struct raft_node *n, uint64_t index)
 {
-    return index <= disk_last(&n->disk) || index <= n->disk.machine.applied;
+    return index <= sim_disk_last(&n->disk) || index <= n->disk.machine.applied;
 }
 
 void check_send(struct raft_node *n, const struct raft_message *m)

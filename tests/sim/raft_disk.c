@@ -13,22 +13,22 @@ uint64_t record_digest(struct bytes record)
     return head ^ crc << 32 ^ crc;
 }
 
-uint64_t disk_last(const struct raft_disk *d)
+uint64_t sim_disk_last(const struct raft_disk *d)
 {
     return d->base.index + d->record_count;
 }
 
-struct raft_stored *disk_record(struct raft_disk *d, uint64_t index)
+struct raft_stored *sim_disk_record(struct raft_disk *d, uint64_t index)
 {
-    if (index <= d->base.index || index > disk_last(d))
+    if (index <= d->base.index || index > sim_disk_last(d))
         return NULL;
     return &d->records[index - d->base.index - 1];
 }
 
-enum err disk_read(void *node, uint64_t index, struct bytes *ret_record)
+enum err sim_disk_read(void *node, uint64_t index, struct bytes *ret_record)
 {
     struct raft_node *n = node;
-    struct raft_stored *s = disk_record(&n->disk, index);
+    struct raft_stored *s = sim_disk_record(&n->disk, index);
     if (!s || s->is_rotten)
         return ERR_NOT_FOUND;
     *ret_record = bytes_of(s->bytes, s->size);
@@ -39,7 +39,7 @@ enum err disk_read(void *node, uint64_t index, struct bytes *ret_record)
 
 static void cut_tail(struct raft_disk *d, uint64_t from)
 {
-    while (d->record_count && disk_last(d) >= from)
+    while (d->record_count && sim_disk_last(d) >= from)
         free(d->records[--d->record_count].bytes);
 }
 
@@ -57,11 +57,11 @@ static void cut_head(struct raft_disk *d, const struct raft_base *base)
 
 static void put_record(struct raft_disk *d, const struct raft_entry *e)
 {
-    struct raft_stored *s = disk_record(d, e->index);
+    struct raft_stored *s = sim_disk_record(d, e->index);
     if (s) {
         free(s->bytes);
     } else {
-        CHECK(e->index == disk_last(d) + 1);
+        CHECK(e->index == sim_disk_last(d) + 1);
         if (d->record_count == d->record_capacity) {
             d->record_capacity = d->record_capacity ? d->record_capacity * 2 : 64;
             d->records = realloc(d->records, d->record_capacity * sizeof(*d->records));
@@ -156,7 +156,7 @@ static struct raft_queued_write *copy_write(const struct raft_write *w)
     return q;
 }
 
-void disk_submit(struct raft_node *n, const struct raft_write *write)
+void sim_disk_submit(struct raft_node *n, const struct raft_write *write)
 {
     struct raft_world *w = n->world;
     struct raft_disk *d = &n->disk;
@@ -191,7 +191,7 @@ static void drop_first(struct raft_disk *d)
     free(q);
 }
 
-void disk_complete(struct raft_node *n)
+void sim_disk_complete(struct raft_node *n)
 {
     CHECK(n->disk.first);
     carry_out(&n->disk, &n->disk.first->write);
@@ -199,11 +199,11 @@ void disk_complete(struct raft_node *n)
     drop_first(&n->disk);
 }
 
-void disk_crash(struct raft_node *n, size_t done)
+void sim_disk_crash(struct raft_node *n, size_t done)
 {
     struct raft_disk *d = &n->disk;
     for (; done > 0 && d->first; done--)
-        disk_complete(n);
+        sim_disk_complete(n);
     while (d->first)
         drop_first(d);
     free(d->dump_bytes);
@@ -212,7 +212,7 @@ void disk_crash(struct raft_node *n, size_t done)
 
 /* --- life */
 
-void disk_init_voter(struct raft_disk *d, const struct raft_config *config, uint64_t store)
+void sim_disk_init_voter(struct raft_disk *d, const struct raft_config *config, uint64_t store)
 {
     uint8_t payload[RAFT_CONFIG_SIZE_MAX], record[RAFT_CONFIG_SIZE_MAX + RAFT_RECORD_HEAD];
     struct buf payload_buf, record_buf;
@@ -236,7 +236,7 @@ static uint8_t *copy_bytes(const uint8_t *bytes, size_t size)
     return copy;
 }
 
-void disk_copy(const struct raft_disk *from, struct raft_disk *ret_disk)
+void sim_disk_copy(const struct raft_disk *from, struct raft_disk *ret_disk)
 {
     struct raft_disk *d = ret_disk;
     *d = *from;
@@ -253,12 +253,12 @@ void disk_copy(const struct raft_disk *from, struct raft_disk *ret_disk)
     }
 }
 
-void disk_boot(struct raft_disk *d, struct raft_boot *ret_boot)
+void sim_disk_boot(struct raft_disk *d, struct raft_boot *ret_boot)
 {
     *ret_boot = (struct raft_boot){
         .hard = d->hard,
         .base = d->base,
-        .last = disk_last(d),
+        .last = sim_disk_last(d),
         .applied = d->machine.applied,
         .applied_base = d->has_machine_base ? &d->machine_base : NULL,
         .snapshot = d->snapshot.base.index ? &d->snapshot : NULL,
@@ -267,7 +267,7 @@ void disk_boot(struct raft_disk *d, struct raft_boot *ret_boot)
     };
 }
 
-void disk_free(struct raft_disk *d)
+void sim_disk_free(struct raft_disk *d)
 {
     while (d->first)
         drop_first(d);

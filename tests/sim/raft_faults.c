@@ -206,7 +206,7 @@ static bool may_damage(struct raft_world *w)
 static void wipe(struct raft_node *n)
 {
     node_crash(n);
-    disk_free(&n->disk);
+    sim_disk_free(&n->disk);
     memset(&n->disk, 0, sizeof(n->disk));
     memset(&n->machine, 0, sizeof(n->machine));
     n->world->damaged = n;
@@ -239,7 +239,7 @@ static void roll_back(struct raft_world *w)
 {
     struct raft_node *n = w->backup_of;
     node_crash(n);
-    disk_free(&n->disk);
+    sim_disk_free(&n->disk);
     n->disk = w->backup;
     memset(&w->backup, 0, sizeof(w->backup));
     w->backup_of = NULL;
@@ -275,7 +275,7 @@ static void back_up_or_restore(struct raft_world *w)
     }
     if (n->disk.hard.store == 0)
         return;
-    disk_copy(&n->disk, &w->backup);
+    sim_disk_copy(&n->disk, &w->backup);
     w->backup_of = n;
 }
 

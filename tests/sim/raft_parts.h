@@ -53,20 +53,20 @@ void shell_save_machine(struct raft_node *n);
 void shell_drop_held(struct raft_node *n);
 
 /* --- raft_disk.c */
-void disk_init_voter(struct raft_disk *d, const struct raft_config *config, uint64_t store);
-void disk_submit(struct raft_node *n, const struct raft_write *write);
+void sim_disk_init_voter(struct raft_disk *d, const struct raft_config *config, uint64_t store);
+void sim_disk_submit(struct raft_node *n, const struct raft_write *write);
 /* What the core is given at start; lives as long as the disk is not touched. */
-void disk_boot(struct raft_disk *d, struct raft_boot *ret_boot);
-enum err disk_read(void *node, uint64_t index, struct bytes *ret_record);
+void sim_disk_boot(struct raft_disk *d, struct raft_boot *ret_boot);
+enum err sim_disk_read(void *node, uint64_t index, struct bytes *ret_record);
 /* The first queued write becomes durable. */
-void disk_complete(struct raft_node *n);
+void sim_disk_complete(struct raft_node *n);
 /* What was queued is lost, but for so many that were done and not reported. */
-void disk_crash(struct raft_node *n, size_t done);
-void disk_free(struct raft_disk *d);
+void sim_disk_crash(struct raft_node *n, size_t done);
+void sim_disk_free(struct raft_disk *d);
 /* The image, without the queue. */
-void disk_copy(const struct raft_disk *from, struct raft_disk *ret_disk);
-uint64_t disk_last(const struct raft_disk *d);
-struct raft_stored *disk_record(struct raft_disk *d, uint64_t index);
+void sim_disk_copy(const struct raft_disk *from, struct raft_disk *ret_disk);
+uint64_t sim_disk_last(const struct raft_disk *d);
+struct raft_stored *sim_disk_record(struct raft_disk *d, uint64_t index);
 uint64_t record_digest(struct bytes record);
 
 /* --- raft_machine.c */

@@ -228,7 +228,7 @@ void shell_step(struct raft_node *n, struct raft_event *event)
         if (faults_boundary(n, BEFORE_WRITE))
             return;
         check_write(n, e.write);
-        disk_submit(n, e.write);
+        sim_disk_submit(n, e.write);
         if (faults_boundary(n, BEFORE_SEND))
             return;
     }
@@ -271,7 +271,7 @@ void shell_written(struct raft_node *n)
             return;
         }
         e.index = d->first->write.token;
-        disk_complete(n);
+        sim_disk_complete(n);
     }
     if (e.index == 0 || faults_boundary(n, BEFORE_REPORT))
         return;

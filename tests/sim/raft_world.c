@@ -151,7 +151,7 @@ static void configure(struct raft_node *n, struct raft_cfg *cfg)
     cfg->uncommitted_bytes_max = f->small_windows ? 1500 : 100000;
     cfg->memory_bytes = f->small_memory ? 300 : 100000;
     cfg->is_full = n->is_full;
-    cfg->ops.read = disk_read;
+    cfg->ops.read = sim_disk_read;
     cfg->ctx = n;
 }
 
@@ -161,7 +161,7 @@ void node_start(struct raft_node *n)
     struct raft_boot boot;
     n->life++;
     n->machine = n->disk.machine;
-    disk_boot(&n->disk, &boot);
+    sim_disk_boot(&n->disk, &boot);
     configure(n, &cfg);
     enum err err = raft_create(&cfg, &boot, &n->core);
     if (err != ERR_OK) {
@@ -187,7 +187,7 @@ void node_crash(struct raft_node *n)
     for (struct raft_queued_write *q = n->disk.first; q; q = q->next)
         queued++;
     n->world->stats.lost_writes += queued;
-    disk_crash(n, (size_t)rng_below(&n->world->rng, queued + 1));
+    sim_disk_crash(n, (size_t)rng_below(&n->world->rng, queued + 1));
     n->world->stats.crashes++;
 }
 
@@ -244,7 +244,7 @@ void world_init(struct raft_world *w, const struct raft_options *options)
             .id = w->nodes[i].id, .store = rng_next(&w->rng) | 1, .is_voter = true};
     }
     for (size_t i = 0; i < w->voter_count; i++)
-        disk_init_voter(&w->nodes[i].disk, &config, config.members[i].store);
+        sim_disk_init_voter(&w->nodes[i].disk, &config, config.members[i].store);
     for (size_t i = 0; i < w->node_count; i++)
         node_start(&w->nodes[i]);
 }
@@ -254,13 +254,13 @@ void world_fini(struct raft_world *w)
     for (size_t i = 0; i < w->node_count; i++) {
         raft_destroy(w->nodes[i].core);
         shell_drop_held(&w->nodes[i]);
-        disk_free(&w->nodes[i].disk);
+        sim_disk_free(&w->nodes[i].disk);
     }
     for (size_t i = 0; i < w->queue_count; i++) {
         letter_free(w->queue[i]->letter);
         free(w->queue[i]);
     }
-    disk_free(&w->backup);
+    sim_disk_free(&w->backup);
     free(w->queue);
     free(w->truth);
     free(w->seen_records);
