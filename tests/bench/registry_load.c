@@ -1,5 +1,5 @@
 /* The load of registry_bench: N clients, each with a connection of its own and one question at a
- * time, in one thread. Ends with one JSON object.
+ * time, in one thread. Says "began", and ends with one JSON object.
  *
  * usage: registry_load etcd_put|etcd_get|mesh_put|mesh_get ADDRESS[,ADDRESS]... [--clients N]
  *            [--seconds S] [--warm S] [--deadline MS] [--dir D] [--prepare QUESTIONS]
@@ -344,6 +344,8 @@ int main(int argc, char **argv)
         load.clients[i].fd = -1;
         buf_init(&load.clients[i].out, 1 << 20);
     }
+    puts("began");
+    fflush(stdout);
     double cpu_us = own_cpu_us();
     run();
     report(own_cpu_us() - cpu_us);
