@@ -1,0 +1,187 @@
+"""A mesh whose rules are soaked: voters and a replica made by init, invite and join, in namespaces
+of their own where partitions are wanted; clients and watchers (soak_load.py), faults
+(soak_faults.py), the verdict (soak_verdict.py). Used by tests/soak/rules and
+tests/e2e/test_rules_soak.py."""
+
+import base64
+import dataclasses
+import json
+import random
+import time
+
+from commands import Admin, submit, voters
+from mesh import Mesh, run_cli
+from netns import Segment
+from runner import equal, eventually
+from soak_faults import Nemesis
+from soak_load import KEYS, Client, History, Watcher
+from soak_verdict import author_of, figures, gaps, problems_of
+from wan_world import FarNode
+
+MESH_PORT, HTTP_PORT = 7300, 7380
+ALARMS = ("rules_stopped", "state_differs", "replica_source_lies", "raft_message_too_long")
+SETTLE_S = 90
+
+
+class SoakWorld(Mesh):
+    def __init__(self, voter_count, seed, client_count=6, has_networks=False, say=print):
+        super().__init__()
+        self.seed, self.say, self.segment = seed, say, Segment() if has_networks else None
+        self.voter_count, self.history = voter_count, History()
+        self.began = time.monotonic()
+        self.final, self.result = [], None
+        for number in range(voter_count + 1):
+            if self.segment:
+                self.far_node(f"n{number + 1}", number)
+            else:
+                self.node(f"n{number + 1}")
+        self.start()
+        self.admin = Admin(self.node_list[0].dir / "admin.key")
+        self.make_voters()
+        self.clients = [self.client(number) for number in range(client_count)]
+        self.watchers = [Watcher(f"watcher-{n}", self.node_list, seed) for n in (1, 2)]
+        rng = random.Random(seed)
+        self.nemesis = Nemesis(self.node_list, self.voters(), rng, has_networks, self.tell)
+
+    def tell(self, text):
+        self.say(f"{time.monotonic() - self.began:7.1f}  {text}")
+
+    def far_node(self, name, number):
+        node = FarNode(name, self.folder, [])
+        node.place = self.segment.add(f"198.18.0.{number + 1}", 24)
+        options = ["--dir", node.dir, "--name", name, "--region", "eu-west", "--tier", "edge",
+                   "--http", f"127.0.0.1:{HTTP_PORT}", "--mesh",
+                   f"{node.place.address}:{MESH_PORT}"]
+        if self.node_list:
+            run_cli("join", self.node_list[0].invite(), *options)
+        else:
+            run_cli("init", *options)
+        peers = ", ".join(f"{n.place.address}:{MESH_PORT}" for n in self.node_list)
+        node.sets = [f"peers=[{peers}]"] if peers else []
+        self.node_list.append(node)
+
+    def order(self, *ops):
+        status, answer = submit(self.node_list[0], self.admin.sign(*ops))
+        equal((status, answer["outcome"]), (200, "committed"), str(answer))
+
+    def make_voters(self):
+        eventually(lambda: all(n.status()["rules"]["admitted"] for n in self.node_list), "admitted")
+        self.order(voters(automatic=self.voter_count))
+        eventually(self.has_voters, f"{self.voter_count} voters", 40)
+
+    def statuses(self):
+        return [node.status() for node in self.node_list]
+
+    def has_voters(self):
+        """All name as many voters, and as many vote by their own account."""
+        seen = self.statuses()
+        roles = [s["rules"]["role"] for s in seen]
+        return (all(len(s["voters"]) == self.voter_count for s in seen) and
+                roles.count("leader") == 1 and
+                roles.count("voter") == self.voter_count - 1)
+
+    def voters(self):
+        names = self.node_list[0].status()["voters"]
+        return [n for n in self.node_list if n.name in names]
+
+    def client(self, number):
+        """With an administrator's key of its own: numbers of commands rise by author."""
+        name, first = f"c{number}", self.node_list[0]
+        certificate = (first.dir / "node.cert").read_text().splitlines()[1]
+        raw = base64.urlsafe_b64decode(certificate + "=" * (-len(certificate) % 4))
+        root = base64.urlsafe_b64encode(raw[:32]).decode().rstrip("=")
+        key = self.folder / f"{name}.key"
+        public = run_cli("key", "new", key, f"--root={root}").strip()
+        # A key may begin with "-".
+        run_cli("admin", "add", "--dir", first.dir, "--role", "operator", "--", name, public)
+        return Client(name, Admin(key), self.node_list, self.history, self.seed)
+
+    # --- the soak
+
+    def run(self, seconds):
+        for thread in (*self.watchers, *self.clients):
+            thread.start()
+        time.sleep(1)
+        began = time.monotonic()
+        try:
+            self.nemesis.run(seconds)
+        finally:
+            self.nemesis.cuts.heal()
+        self.window = began, time.monotonic()
+        self.tell("healed")
+        eventually(self.has_voters, "all vote again", SETTLE_S, 0.25)
+        self.nemesis.look_at_wiped()
+        for client in self.clients:
+            client.ending.set()
+        for client in self.clients:
+            client.join(120)
+            assert not client.is_alive(), f"{client.name} does not end"
+        status = self.settle()
+        self.final = [self.clients[0].read(key, 20) for key in KEYS]
+        for record in self.final:
+            assert record.outcome == "read", f"the last read of {record.key}: {record.tries}"
+            self.history.add(record)
+        for watcher in self.watchers:
+            eventually(lambda: watcher.last >= status["epoch"], f"{watcher.name} to catch up", 60)
+            watcher.ending.set()
+        for watcher in self.watchers:
+            watcher.join(30)
+        self.judge(status)
+
+    def settle(self):
+        def same():
+            seen = self.statuses()
+            heads = {(s["applied"], s["epoch"], s["state_hash"]) for s in seen}
+            return seen[0] if len(heads) == 1 and seen[0]["state_hash"] else None
+
+        return eventually(same, "the same state hash everywhere", SETTLE_S, 0.25)
+
+    def judge(self, status):
+        records = self.history.records
+        authors = {c.name: author_of(c.admin) for c in self.clients}
+        problems = problems_of(records, self.final, self.watchers, authors, status["epoch"])
+        problems["clients"] = [f"{c.name}: {c.problem!r}" for c in self.clients if c.problem]
+        problems["alarms"] = [f"{n.name}: {line}" for n in self.node_list
+                              for line in n.log().splitlines() if any(a in line for a in ALARMS)]
+        self.result = {
+            "voters": self.voter_count, "seed": self.seed, "networks": self.segment is not None,
+            **figures(records, self.nemesis.faults, *self.window),
+            "votes_again_after_wipe_s": [round(s, 1) for s in self.nemesis.readmitted_s],
+            "watch": {"resumed": sum(w.resumed for w in self.watchers),
+                      "compacted": sum(w.compacted for w in self.watchers)},
+            "applied": status["applied"], "epoch": status["epoch"],
+            "state_hash": status["state_hash"],
+            "problems": {what: len(found) for what, found in problems.items()},
+        }
+        self.problems = problems
+        if any(problems.values()):
+            self.keep_history()
+
+    def keep_history(self):
+        start = self.window[0]
+        with open(self.folder / "history.jsonl", "w") as file:
+            for record in sorted(self.history.records, key=lambda r: r.invoked):
+                file.write(json.dumps(dataclasses.asdict(record)) + "\n")
+        with open(self.folder / "faults.jsonl", "w") as file:
+            for fault in self.nemesis.faults:
+                file.write(json.dumps(dataclasses.asdict(fault)) + "\n")
+        self.tell(f"history and faults (clock {start:.1f} at the start) are in {self.folder}")
+
+    def show_gaps(self, count=8):
+        faults = self.nemesis.faults
+        for since, length_s in sorted(gaps(self.history.records, *self.window),
+                                      key=lambda gap: -gap[1])[:count]:
+            near = [f.kind for f in faults
+                    if f.began < since + length_s and (f.ended or since) > since - 3]
+            self.say(f"         {length_s:5.1f} s without a commit from {since - self.began:.1f}: "
+                     f"{', '.join(near)}")
+
+    def close(self):
+        for thread in (*getattr(self, "clients", ()), *getattr(self, "watchers", ())):
+            thread.ending.set()
+        try:
+            super().close()
+        finally:
+            if self.segment:
+                for place in (*self.segment.hosts, self.segment):
+                    place.close()
