@@ -13,8 +13,8 @@
 struct exchange;
 
 /* At the head of a client's request for an endpoint that needs to know whose it is: fills in
- * terms.tenant and takes the key out of x->head. INVALID_API_KEY: none, unknown, revoked or over;
- * TENANT: suspended; STARTING: a key came, and there are no rules yet. */
+ * terms.tenant and takes the key out of x->head. INVALID_API_KEY: none, unknown, revoked or over,
+ * or its tenant is suspended; STARTING: a key came, and there are no rules yet. */
 MUST_CHECK enum err auth_client(struct exchange *x);
 
 #endif
