@@ -222,13 +222,12 @@ guard("stop_on_a_failed_write", "a failed write ends the node; it is not tried a
       ("tests/sim/raft_shell.c", "        if (fails(n, &failure)) {\n"
        "            shell_step(n, &failure);\n            return;\n        }\n",
        "        if (fails(n, &failure)) {\n            e.index = d->first->write.token;\n"
-       "            d->done_ms_of_lost = d->first->done_ms;\n            sim_disk_forget(n);\n"
+       "            sim_disk_forget(n);\n"
        "            continue;\n        }\n"),
-      ("tests/sim/raft_disk.h", "    uint64_t slow_until_ms;",
-       "    uint64_t slow_until_ms, done_ms_of_lost;"),
       ("tests/sim/raft_parts.h", "void sim_disk_complete(struct raft_node *n);",
        "void sim_disk_complete(struct raft_node *n);\nvoid sim_disk_forget(struct raft_node *n);"),
-      ("tests/sim/raft_disk.c", "void sim_disk_crash(", "void sim_disk_forget(struct raft_node *n)\n{\n"
+      ("tests/sim/raft_disk.c", "void sim_disk_crash(",
+       "void sim_disk_forget(struct raft_node *n)\n{\n"
        "    drop_first(&n->disk);\n}\n\nvoid sim_disk_crash("))
 guard("persist_before_send", "the shell sends nothing that still waits for its write", "mixed",
       ("tests/sim/raft_shell.c", "        if (l->after) {\n", "        if (false) {\n"))
