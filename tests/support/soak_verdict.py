@@ -171,6 +171,34 @@ def until_commit(records, when):
     return min(later, default=None)
 
 
+def is_alone(fault, faults, for_s):
+    """Was there no other fault shortly before it, nor until so long after it began?"""
+    return not any(f is not fault and f.began < fault.began + for_s
+                   and (f.ended or f.began) > fault.began - 3 for f in faults)
+
+
+def after_leader_kills(records, faults):
+    """(of all, of those that no other fault overlapped)"""
+    kills = [(f, s) for f in faults if f.kind == "kill leader"
+             and (s := until_commit(records, f.began)) is not None]
+    return [s for _, s in kills], [s for f, s in kills if is_alone(f, faults, s)]
+
+
+def after_healing(records, faults, ended):
+    """From the end of all faults until a commit, or until the next fault where that came first."""
+    for f in faults:
+        if f.ended is None or any(o.began < f.ended < (o.ended or ended) for o in faults):
+            continue
+        following = min((o.began for o in faults if o.began >= f.ended), default=ended)
+        commit = until_commit(records, f.ended)
+        yield min(following - f.ended, math.inf if commit is None else commit)
+
+
+def spread(values):
+    values = list(values)
+    return {"count": len(values), "p50": share(values, 0.5), "longest": share(values, 1.0)}
+
+
 def share(values, part):
     values = sorted(values)
     return round(values[min(len(values) - 1, int(len(values) * part))], 4) if values else None
@@ -181,8 +209,7 @@ def figures(records, faults, began, ended):
     quick = [r.returned - r.invoked for r in commits(records)]
     reads = [r.returned - r.invoked for r in records if r.outcome == "read"]
     found = gaps(records, began, ended)
-    kills = [until_commit(records, f.began) for f in faults if f.kind == "kill leader"]
-    kills = [k for k in kills if k is not None]
+    kills, lone_kills = after_leader_kills(records, faults)
     return {
         "seconds": round(ended - began, 1),
         "operations": dict(sorted(outcomes.items())),
@@ -194,6 +221,7 @@ def figures(records, faults, began, ended):
         "faults": dict(sorted(collections.Counter(f.kind for f in faults).items())),
         "gaps": {"count": len(found), "sum_s": round(sum(s for _, s in found), 1),
                  "longest_s": round(max((s for _, s in found), default=0), 2)},
-        "commit_after_leader_kill_s": {"count": len(kills), "p50": share(kills, 0.5),
-                                       "longest": share(kills, 1.0)},
+        "commit_after_leader_kill_s": spread(kills),
+        "commit_after_lone_leader_kill_s": spread(lone_kills),
+        "commit_after_healing_s": spread(after_healing(records, faults, ended)),
     }

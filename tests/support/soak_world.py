@@ -126,7 +126,15 @@ class SoakWorld(Mesh):
             watcher.ending.set()
         for watcher in self.watchers:
             watcher.join(30)
+        self.forget_descriptors()
         self.judge(status)
+
+    def forget_descriptors(self):
+        """Logs have grown, so there are more files than at the start; sockets are counted here."""
+        most = 6 + 2 * (len(self.node_list) - 1)  # a pair may have two links for a while
+        for node in self.node_list:
+            node.fds_at_start = None
+            eventually(lambda: node.connections()[1] <= most, f"{most} sockets at {node.name}", 20)
 
     def settle(self):
         def same():
@@ -141,8 +149,9 @@ class SoakWorld(Mesh):
         authors = {c.name: author_of(c.admin) for c in self.clients}
         problems = problems_of(records, self.final, self.watchers, authors, status["epoch"])
         problems["clients"] = [f"{c.name}: {c.problem!r}" for c in self.clients if c.problem]
-        problems["alarms"] = [f"{n.name}: {line}" for n in self.node_list
-                              for line in n.log().splitlines() if any(a in line for a in ALARMS)]
+        lines = [f"{n.name}: {line}" for n in self.node_list for line in n.log().splitlines()]
+        problems["alarms"] = [line for line in lines if any(a in line for a in ALARMS)]
+        problems["wiped"] = list(self.check_wiped(lines))
         self.result = {
             "voters": self.voter_count, "seed": self.seed, "networks": self.segment is not None,
             **figures(records, self.nemesis.faults, *self.window),
@@ -154,18 +163,23 @@ class SoakWorld(Mesh):
             "problems": {what: len(found) for what, found in problems.items()},
         }
         self.problems = problems
-        if any(problems.values()):
-            self.keep_history()
+        self.keep_history()
+
+    def check_wiped(self, lines):
+        """Who lost its disk votes again only by a change of the voters; the first made them."""
+        wipes = sum(f.kind == "wipe" for f in self.nemesis.faults)
+        changes = sum('"voters_change","what":"voters"' in line for line in lines)
+        if self.nemesis.wiped or changes < wipes + 1:
+            yield f"{wipes} wiped, {changes} changes of voters; waiting: {self.nemesis.wiped}"
 
     def keep_history(self):
-        start = self.window[0]
+        """Goes with the folder if all is well; its clock began at self.began."""
         with open(self.folder / "history.jsonl", "w") as file:
             for record in sorted(self.history.records, key=lambda r: r.invoked):
                 file.write(json.dumps(dataclasses.asdict(record)) + "\n")
         with open(self.folder / "faults.jsonl", "w") as file:
             for fault in self.nemesis.faults:
                 file.write(json.dumps(dataclasses.asdict(fault)) + "\n")
-        self.tell(f"history and faults (clock {start:.1f} at the start) are in {self.folder}")
 
     def show_gaps(self, count=8):
         faults = self.nemesis.faults
