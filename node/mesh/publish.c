@@ -16,12 +16,14 @@ static bool is_published(const struct mesh *m, enum gossip_kind kind, struct byt
 
 static void say(struct mesh *m, enum gossip_kind kind, enum err e, bool is_urgent)
 {
-    struct bytes payload = buf_bytes(&m->publish.payload);
+    /* Publishing one may ask for our load at once, which is encoded meanwhile. */
+    struct buf payload = m->publish.payload;
+    buf_init(&m->publish.payload, FACTS_WIRE_MAX);
     if (e != ERR_OK)
         LOG(m->cfg.log, LOG_ERROR, "facts_not_encoded", LOG_UINT("kind", kind), LOG_ERR(e));
-    else if (kind == GOSSIP_LOAD || !is_published(m, kind, payload))
-        gossip_driver_publish(m, kind, payload, is_urgent);
-    buf_clear(&m->publish.payload);
+    else if (kind == GOSSIP_LOAD || !is_published(m, kind, buf_bytes(&payload)))
+        gossip_driver_publish(m, kind, buf_bytes(&payload), is_urgent);
+    buf_fini(&payload);
 }
 
 static void say_node(struct mesh *m, const struct facts *f)
