@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import json
 import random
+import re
 import time
 
 from commands import Admin, submit, voters
@@ -19,7 +20,8 @@ from soak_verdict import author_of, figures, gaps, problems_of
 from wan_world import FarNode
 
 MESH_PORT, HTTP_PORT = 7300, 7380
-ALARMS = ("rules_stopped", "state_differs", "replica_source_lies", "raft_message_too_long")
+ALARMS = re.compile("rules_stopped|state_differs|replica_source_lies|raft_message_too_long|"
+                    'gossip_refused.*"invalid"')
 SETTLE_S = 90
 
 
@@ -150,7 +152,7 @@ class SoakWorld(Mesh):
         problems = problems_of(records, self.final, self.watchers, authors, status["epoch"])
         problems["clients"] = [f"{c.name}: {c.problem!r}" for c in self.clients if c.problem]
         lines = [f"{n.name}: {line}" for n in self.node_list for line in n.log().splitlines()]
-        problems["alarms"] = [line for line in lines if any(a in line for a in ALARMS)]
+        problems["alarms"] = [line for line in lines if ALARMS.search(line)]
         problems["wiped"] = list(self.check_wiped(lines))
         self.result = {
             "voters": self.voter_count, "seed": self.seed, "networks": self.segment is not None,
