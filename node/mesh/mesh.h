@@ -158,13 +158,11 @@ MUST_CHECK enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops 
 void mesh_close(struct mesh *m);
 /* GOAWAY to all: peers send no new requests; running ones go on. No new links are made. */
 void mesh_drain(struct mesh *m);
-void mesh_leave(
-    struct mesh *m); /* tells all; gossip falls silent, links go on: drain, then close */
+void mesh_leave(struct mesh *m); /* tells all; gossip ends, links go on: drain, then close */
 void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr);
 const char *mesh_advertised(const struct mesh *m); /* what peers dial; "": it only dials out */
 
-bool mesh_has_conflict(
-    const struct mesh *m); /* another process spoke as us, a minute ago at most */
+bool mesh_has_conflict(const struct mesh *m);    /* another process spoke as us, lately */
 uint64_t mesh_incarnation(const struct mesh *m); /* our own */
 
 size_t mesh_peer_count(const struct mesh *m);
