@@ -79,8 +79,9 @@ static void print(const struct cli *cli, const struct rules_recovered *r)
                (unsigned long long)r->index, (unsigned long long)r->term, r->voter_count);
     else
         printf("this node alone votes from now on: the new history begins at index %llu, term "
-               "%llu\nrun it, then: grapevine voters auto 3; every former voter must join anew, "
-               "with an empty data directory\n",
+               "%llu\nrun it, then: grapevine voters auto 3; former voters, and nodes that were "
+               "further, "
+               "start with empty data directories\n",
                (unsigned long long)r->index, (unsigned long long)r->term);
 }
 
