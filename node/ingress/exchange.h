@@ -78,6 +78,7 @@ struct exchange {
     uint64_t epoch;     /* of the sender's rules */
     bool has_body_hash;
     bool has_looped; /* it was this mesh that sent it here */
+    bool has_waited; /* for the rules under which it came */
 
     /* attempts */
     struct candidate tried[EXCHANGE_ATTEMPTS_MAX];
@@ -116,6 +117,7 @@ struct exchange {
         struct local_read_call *read;
         struct local_watch_call *watch;
         struct local_snapshot_call *snapshot;
+        struct patience *patience;
     } call;
     struct digest answer_hash;
 };
@@ -163,6 +165,11 @@ void exchange_end(struct exchange *x);
 void exchange_broken(struct exchange *x, enum err reason);
 
 /* --- for pipeline.c and finish.c */
+/* The rules under which it came are not here yet: true, and exchange_resume comes; false: it has
+ * waited already, or cannot. */
+bool exchange_await_epoch(struct exchange *x);
+/* Goes on with the stage at which it stood. */
+void exchange_resume(struct exchange *x);
 void exchange_set_state(struct exchange *x, enum exchange_state state);
 void exchange_release(struct exchange *x);
 /* Counts it, keeps or sends its receipt, ends the sink and releases x. */

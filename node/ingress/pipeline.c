@@ -31,6 +31,8 @@ static enum stage_result stage_admit(struct exchange *x)
     if (x->lane->state == LANE_DRAINING && x->from)
         return fail(x, ERR_DRAINING);
     enum err e = x->from ? terms_check(x, x->epoch) : terms_set(x);
+    if (e == ERR_EPOCH_BEHIND && exchange_await_epoch(x))
+        return STAGE_WAIT;
     return e == ERR_OK ? STAGE_NEXT : fail(x, e);
 }
 
@@ -123,6 +125,11 @@ static void run(struct exchange *x)
         case STAGE_FAIL: exchange_fail(x, x->failure, NULL); return;
         }
     }
+}
+
+void exchange_resume(struct exchange *x)
+{
+    run(x);
 }
 
 void exchange_submit(struct exchange *x)

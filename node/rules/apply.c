@@ -212,6 +212,8 @@ void apply_stop(struct rules *r)
         io_work_revoke(r->cfg.loop, &r->apply);
     r->apply.is_busy = false;
     io_task_cancel(&r->watch);
+    while (list_pop_front(&r->watchers)) /* theirs to keep, and nothing to be told */
+        ;
 }
 
 void apply_fini(struct rules *r)

@@ -1,8 +1,8 @@
 /* Whether this node is a member, and its ways in and out. In: raft's messages come (pull.c). Out:
  * the committed configuration leaves it out, as its own log says, or, since nobody sends the end of
- * a change to who was removed by it, as the leader says when it is asked (POST
- * /mesh/v1/rules/member, answered "yes" or "no"). What it stored and was never committed is of no
- * use to anybody then: every committed entry is in the log of the leader that answered. */
+ * a change to who was removed by it, as one of those whom its log names says when it is asked (POST
+ * /mesh/v1/rules/member, its last index as the body, answered "yes" or "no"). What it stored and
+ * was never committed is of no use to anybody then. */
 #include "node/rules/inner.h"
 
 #define PARTING_MS 3000 /* without a word of the leader */
@@ -48,13 +48,32 @@ static void on_answer(struct rules_ask *ask, enum err e)
         become_replica(r);
 }
 
-static void ask_leader(struct rules *r)
+/* One whom this node's own log names: anybody else could claim to know. */
+static struct peer *choose(struct rules *r)
 {
-    struct peer *leader = compare_leader(r);
-    if (!leader || !leader->link || r->member.is_open)
+    const struct raft_config *config = raft_config(r->raft);
+    struct peer *found = NULL;
+    size_t seen = 0;
+    for (size_t i = 0; i < config->count; i++) {
+        struct peer *p = mesh_peer_find(r->mesh, &config->members[i].id);
+        if (p && p->link && rng_below(&r->rng, ++seen) == 0)
+            found = p;
+    }
+    return found;
+}
+
+static void ask(struct rules *r)
+{
+    struct raft_status s;
+    uint8_t space[8];
+    struct buf body;
+    struct peer *p = choose(r);
+    if (!p || r->member.is_open)
         return;
-    if (ask_start(r, &r->member, leader, BYTES("member"), bytes_of(NULL, 0), 16, on_answer) !=
-        ERR_OK)
+    raft_status(r->raft, &s);
+    buf_init_fixed(&body, space, sizeof space);
+    if (buf_append_u64(&body, s.last) != ERR_OK ||
+        ask_start(r, &r->member, p, BYTES("member"), buf_bytes(&body), 16, on_answer) != ERR_OK)
         return; /* in a second, again */
 }
 
@@ -64,17 +83,32 @@ void member_look(struct rules *r)
         rules_now_ms(r) - r->heard_ms < PARTING_MS)
         return;
     if (member_is_one(r))
-        ask_leader(r);
+        ask(r);
     else if (is_at_rest(r))
         become_replica(r);
 }
 
+static uint64_t read_u64(struct bytes data)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < data.size; i++)
+        value = value << 8 | data.data[i];
+    return value;
+}
+
+/* Who does not lead may know it, too: by a configuration that is committed, and newer than all that
+ * the asker has. */
 enum err member_accept(struct rules *r, struct rules_visit *v)
 {
     const struct id *who = &v->stream.peer->id;
-    if (!r->raft || !raft_is_leader(r->raft))
+    bool leads = r->raft && raft_is_leader(r->raft);
+    bool is_out = r->applied.config.count > 0 && !names(&r->applied.config, who);
+    if (v->in.size != 8)
+        return ERR_INVALID_REQUEST;
+    if (leads)
+        is_out = is_out && !names(raft_config(r->raft), who);
+    else if (!is_out || r->applied.config_index <= read_u64(buf_bytes(&v->in)))
         return ERR_NOT_LEADER;
-    bool is_in = names(raft_config(r->raft), who) || names(&r->applied.config, who);
-    ask_answer(v, 200, is_in ? BYTES("yes") : BYTES("no"));
+    ask_answer(v, 200, is_out ? BYTES("no") : BYTES("yes"));
     return ERR_OK;
 }

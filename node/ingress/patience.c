@@ -1,0 +1,67 @@
+/* A peer's request under rules that this node does not have yet: news of them is under way, and
+ * usually a few milliseconds behind. It waits for them, for a moment; then the pipeline goes on
+ * where it stood, and refuses if they have still not come. */
+#include "node/ingress/exchange.h"
+#include "node/lane.h"
+
+#define PATIENCE_MS 1000
+
+struct patience {
+    struct rules_watcher watcher;
+    struct io_timer timer;
+    struct exchange *x;
+};
+
+static void end(struct patience *p)
+{
+    rules_unwatch(&p->watcher);
+    io_timer_stop(&p->timer);
+}
+
+static void go_on(struct patience *p)
+{
+    struct exchange *x = p->x;
+    end(p);
+    x->call_ops = NULL;
+    exchange_resume(x);
+}
+
+static void on_epoch(struct rules_watcher *watcher)
+{
+    struct patience *p = LIST_ENTRY(watcher, struct patience, watcher);
+    if (p->x->lane->epoch >= p->x->epoch)
+        go_on(p);
+}
+
+static void on_timer(struct io_timer *timer)
+{
+    go_on(LIST_ENTRY(timer, struct patience, timer));
+}
+
+static void cancel(struct exchange *x)
+{
+    end(x->call.patience);
+}
+
+static void ignore(struct exchange *x)
+{
+    (void)x;
+}
+
+static const struct call_ops ops = {cancel, ignore, ignore};
+
+bool exchange_await_epoch(struct exchange *x)
+{
+    struct patience *p = x->has_waited ? NULL : arena_calloc(&x->arena, sizeof *p);
+    if (!p || !x->lane->rules)
+        return false;
+    x->has_waited = true;
+    p->x = x;
+    p->watcher.on_epoch = on_epoch;
+    list_init(&p->watcher.node);
+    rules_watch(x->lane->rules, &p->watcher);
+    io_timer_start(x->lane->loop, &p->timer, PATIENCE_MS, on_timer);
+    x->call.patience = p;
+    x->call_ops = &ops;
+    return true;
+}
