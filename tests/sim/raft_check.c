@@ -170,6 +170,8 @@ static void check_bounds(struct raft_node *n, const struct raft_status *s)
         s->uncommitted_bytes > n->seen.uncommitted_bytes && s->last > n->seen.last + 2)
         world_break(w, "queues_are_bounded", "%s: %zu bytes not committed", n->name,
                     s->uncommitted_bytes);
+    if (s->role == RAFT_LEADER && s->is_full)
+        world_break(w, "full_disks_do_not_lead", "%s", n->name);
     if (s->reads_waiting > 16)
         world_break(w, "queues_are_bounded", "%s: %zu reads", n->name, s->reads_waiting);
 }
@@ -479,6 +481,8 @@ void check_send(struct raft_node *n, const struct raft_message *m)
 void check_apply(struct raft_node *n, const struct raft_entry *e)
 {
     struct raft_world *w = n->world;
+    if (n->seen.is_installing)
+        world_break(w, "installed_alone", "%s applies %llu meanwhile", n->name, (ull)e->index);
     if (e->index != n->machine.applied + 1)
         world_break(w, "applied_in_order", "%s: %llu after %llu", n->name, (ull)e->index,
                     (ull)n->machine.applied);
