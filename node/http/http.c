@@ -49,6 +49,7 @@ static enum http_name name_candidate(struct bytes name)
     case 5: return HTTP_ALLOW;
     case 6: return pick(n[0], 'e', HTTP_EXPECT, HTTP_SERVER);
     case 7: return pick(n[0], 't', HTTP_TRAILER, HTTP_UPGRADE);
+    case 9: return HTTP_X_API_KEY;
     case 10: return pick(n[0], 'c', HTTP_CONNECTION, HTTP_KEEP_ALIVE);
     case 11: return HTTP_RETRY_AFTER;
     case 12: return pick(n[0], 'c', HTTP_CONTENT_TYPE, HTTP_X_REQUEST_ID);

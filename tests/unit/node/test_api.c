@@ -41,12 +41,25 @@ static void local_paths_stay_local(void **state)
     }
 }
 
-static void what_operators_read_is_not_for_clients(void **state)
+static void what_operators_read_takes_their_signature(void **state)
 {
-    static const char *const paths[] = {"/mesh/v1/status",        "/mesh/v1/nodes",
-                                        "/mesh/v1/models",        "/mesh/v1/receipts/x",
-                                        "/mesh/v1/events?last=1", "/mesh/v1/leave",
-                                        "/mesh/v1/gossip-keys",   "/mesh/v1/gossip-keys/status"};
+    static const char *const paths[] = {
+        "/mesh/v1/status",     "/mesh/v1/nodes",    "/mesh/v1/models",        "/mesh/v1/receipts/x",
+        "/mesh/v1/registry/a", "/mesh/v1/commands", "/mesh/v1/events?last=1", "/mesh/v1/watch",
+        "/mesh/v1/voters",     "/mesh/v1/log",      "/mesh/v1/snapshot"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        const struct api_endpoint *e = api_find(bytes_from_str(paths[i]), API_CONTROL);
+        assert_non_null(e);
+        assert_ptr_equal(api_find(bytes_from_str(paths[i]), API_CLIENT), e);
+        assert_int_equal(e->faces & (API_SIGNED | API_CLIENT), API_SIGNED);
+        assert_null(api_find(bytes_from_str(paths[i]), API_PEER));
+    }
+}
+
+static void what_operators_order_of_a_node_is_ordered_there(void **state)
+{
+    static const char *const paths[] = {"/mesh/v1/leave", "/mesh/v1/gossip-keys",
+                                        "/mesh/v1/gossip-keys/status"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         assert_non_null(api_find(bytes_from_str(paths[i]), API_CONTROL));
         assert_null(api_find(bytes_from_str(paths[i]), API_CLIENT));
@@ -92,7 +105,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inference_paths_are_for_clients_and_peers),
         cmocka_unit_test(local_paths_stay_local),
-        cmocka_unit_test(what_operators_read_is_not_for_clients),
+        cmocka_unit_test(what_operators_read_takes_their_signature),
+        cmocka_unit_test(what_operators_order_of_a_node_is_ordered_there),
         cmocka_unit_test(a_query_is_cut_off_and_paths_are_exact),
         cmocka_unit_test(one_model_is_below_the_models),
         cmocka_unit_test(every_row_has_a_place_for_its_metrics),

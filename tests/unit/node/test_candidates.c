@@ -151,7 +151,7 @@ static void what_a_gateway_has_itself_is_a_deployment_of_its_own(void **state)
     assert_false(find(w, "m")->items[0].is_up);
 }
 
-static void versions_of_a_region_s_model_make_one_candidate(void **state)
+static void versions_of_a_region_s_model_are_candidates_of_their_own(void **state)
 {
     struct lane_world *w = *state;
     struct lane_region r;
@@ -159,8 +159,9 @@ static void versions_of_a_region_s_model_make_one_candidate(void **state)
     struct summary_model versions[2] = {r.model, r.model};
     versions[1].version = BYTES("2");
     r.region.believed = (struct summary){versions, 2, 0};
-    assert_int_equal(count(w, "m"), 1);
-    assert_true(find(w, "m")->items[0].is_gateway);
+    assert_int_equal(count(w, "m"), 2);
+    assert_true(find(w, "m")->items[0].is_gateway && find(w, "m")->items[1].is_gateway);
+    assert_true(bytes_equal(find(w, "m")->items[1].version, BYTES("2")));
 }
 
 /* Peers can claim what they like; what does not fit is served less, never kept. */
@@ -200,7 +201,7 @@ int main(void)
         LANE_TEST(many_candidates_all_get_in),
         LANE_TEST(a_gateway_stands_for_what_its_region_serves),
         LANE_TEST(what_a_gateway_has_itself_is_a_deployment_of_its_own),
-        LANE_TEST(versions_of_a_region_s_model_make_one_candidate),
+        LANE_TEST(versions_of_a_region_s_model_are_candidates_of_their_own),
         LANE_TEST(endless_models_are_bounded),
     };
     return cmocka_run_group_tests(tests, io_group_setup, NULL);

@@ -211,6 +211,8 @@ static void a_peer_that_goes_away_is_dialled_again(void **state)
 static void a_drained_node_has_left(void **state)
 {
     link_up_both();
+    /* A goodbye is gossip's: said to members, by members. */
+    RUN_UNTIL(node_peer(&a, &b)->incarnation > 0 && node_peer(&b, &a)->incarnation > 0);
     mesh_drain(b.mesh);
     RUN_UNTIL(node_peer(&a, &b)->draining);
     node_stop(&b);
