@@ -247,7 +247,7 @@ def a_tenants_key_is_needed_known_and_kept_from_engines(world):
                    if e.request(answer.fields["x-request-id"]))
     assert key not in json.dumps(request), request
     equal(chat(world.port, "llama", headers={"x-api-key": key}).status, 200, "x-api-key")
-    equal(chat(world.port, "small", headers={"x-api-key": key}).code, "tenant", "x-api-key's tenant")
+    equal(chat(world.port, "small", headers={"x-api-key": key}).code, "tenant", "its tenant")
     equal(chat(world.port, "llama", headers={"x-api-key": "gvk_" + "A" * 43}).status, 401,
           "a wrong one")
     answer = chat(world.port, "small", headers=bearer)
