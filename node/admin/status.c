@@ -68,7 +68,7 @@ static void put_rules(struct json *j, const struct admin_view *v)
     json_put_bool(j, "quorum", s->has_quorum);
     json_put_uint(j, "commit", s->commit);
     json_put_count_or_null(j, "term", s->is_member ? (int64_t)s->term : -1);
-    json_put_uint(j, "age_ms", s->age_ms);
+    json_put_count_or_null(j, "age_ms", s->age_ms == UINT64_MAX ? -1 : (int64_t)s->age_ms);
     json_put_bool(j, "admitted", s->is_admitted);
     put_reason(j, "refused", s->refusal);
     json_put_text_or_null(j, "refused_because",

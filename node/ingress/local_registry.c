@@ -184,9 +184,12 @@ static enum err write_list(struct exchange *x, const struct registry_reader *rea
     struct rows rows = {.out = out};
     struct rules_status status;
     rules_status(x->lane->rules, &status);
-    TRY(buf_printf(out, "{\"epoch\":%llu,\"applied\":%llu,\"age_ms\":%llu,\"items\":[",
-                   (unsigned long long)status.epoch, (unsigned long long)status.applied,
-                   (unsigned long long)status.age_ms));
+    TRY(buf_printf(out, "{\"epoch\":%llu,\"applied\":%llu,\"age_ms\":",
+                   (unsigned long long)status.epoch, (unsigned long long)status.applied));
+    TRY(status.age_ms == UINT64_MAX
+            ? buf_append_str(out, "null")
+            : buf_printf(out, "%llu", (unsigned long long)status.age_ms));
+    TRY(buf_append_str(out, ",\"items\":["));
     TRY(registry_scan(reader, q->kind, q->first, on_row, &rows));
     TRY(rows.err);
     return buf_append_str(out, "]}");

@@ -296,6 +296,11 @@ void rules_close(struct rules *r)
 
 /* --- questions */
 
+static uint64_t age_ms(const struct rules *r)
+{
+    return r->heard_ms ? rules_now_ms(r) - r->heard_ms : UINT64_MAX;
+}
+
 static void status_of_raft(const struct rules *r, struct rules_status *s)
 {
     struct raft_status raft;
@@ -308,7 +313,7 @@ static void status_of_raft(const struct rules *r, struct rules_status *s)
     s->is_voter = raft.is_voter && !raft.is_fenced; /* another disk than the one that votes */
     s->is_leader = raft.role == RAFT_LEADER;
     s->has_quorum = s->has_leader;
-    s->age_ms = s->is_leader ? 0 : rules_now_ms(r) - r->heard_ms;
+    s->age_ms = s->is_leader ? 0 : age_ms(r);
 }
 
 static void status_of_replica(const struct rules *r, struct rules_status *s)
@@ -318,7 +323,7 @@ static void status_of_replica(const struct rules *r, struct rules_status *s)
     s->has_leader = s->has_quorum = leader != NULL;
     if (leader)
         s->leader = leader->id;
-    s->age_ms = rules_now_ms(r) - r->heard_ms;
+    s->age_ms = age_ms(r);
 }
 
 void rules_status(const struct rules *r, struct rules_status *ret_status)

@@ -93,7 +93,7 @@ struct rules_status {
     struct id leader; /* as raft says to members, gossip to others */
     bool is_member, is_voter, is_leader;
     bool has_quorum; /* this node knows of a leader that commits */
-    uint64_t age_ms; /* since a leader last confirmed our commit index */
+    uint64_t age_ms; /* since a leader last confirmed our commit index; UINT64_MAX: none did */
     struct id voters[RAFT_VOTERS_MAX];
     size_t voter_count;
     bool is_admitted;            /* by the rules that it has */
