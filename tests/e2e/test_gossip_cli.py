@@ -104,8 +104,8 @@ def the_founders_key_reaches_all(world):
 @test
 def keys_are_only_shown_on_the_control_socket(world):
     for path in ("/mesh/v1/gossip-keys", "/mesh/v1/gossip-keys/status", "/mesh/v1/events"):
-        equal(get(world.first.http, path).status, 404, path)
-    equal(call(world.first.http, "POST", "/mesh/v1/leave", {}).status, 404, "leave")
+        assert get(world.first.http, path).status in (401, 404), path
+    assert call(world.first.http, "POST", "/mesh/v1/leave", {}).status in (401, 404), "leave"
     equal(world.first.control("/mesh/v1/leave")[0], 405, "GET of an order")
 
 
