@@ -1,5 +1,6 @@
 /* Parsing of command-line flags; see flags.h. Called by cli.c with the table of one command. */
 #include "node/cli/flags.h"
+#include "base/crypto.h"
 
 #define TABLE_MAX 32
 
@@ -82,6 +83,15 @@ static enum err take_flag(int argc, char *const *argv, int *index, const struct 
     return add(f, flag, argv[*index], message);
 }
 
+/* Keys are written as base64url, whose letters include the dash: one in 64 begins with it. */
+static bool is_key(const char *word)
+{
+    uint8_t room[CRYPTO_PUBLIC_SIZE];
+    struct buf key;
+    buf_init_fixed(&key, room, sizeof(room));
+    return crypto_base64_decode(bytes_from_str(word), &key) == ERR_OK && key.size == sizeof(room);
+}
+
 enum err flags_parse(int argc, char *const *argv, const struct flag *table, struct flags *ret_flags,
                      struct buf *message)
 {
@@ -90,7 +100,7 @@ enum err flags_parse(int argc, char *const *argv, const struct flag *table, stru
     for (int i = 0; i < argc; i++) {
         if (!only_words && strcmp(argv[i], "--") == 0) {
             only_words = true;
-        } else if (!only_words && argv[i][0] == '-' && argv[i][1]) {
+        } else if (!only_words && argv[i][0] == '-' && argv[i][1] && !is_key(argv[i])) {
             TRY(take_flag(argc, argv, &i, table, &f, message));
         } else {
             if (f.word_count == FLAGS_WORDS_MAX)

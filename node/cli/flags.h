@@ -1,5 +1,6 @@
 /* Command-line flags by table: `--name VALUE`, `--name=VALUE`, `-o VALUE`, `--help`; everything
- * else is a word. "-" is a word (stdin), "--" ends the flags. Values are not interpreted here. */
+ * else is a word. "-" is a word (stdin), "--" ends the flags, and a public key is a word also where
+ * it begins with a dash. Values are not interpreted here. */
 #ifndef NODE_CLI_FLAGS_H
 #define NODE_CLI_FLAGS_H
 

@@ -186,9 +186,8 @@ static enum err write_list(struct exchange *x, const struct registry_reader *rea
     rules_status(x->lane->rules, &status);
     TRY(buf_printf(out, "{\"epoch\":%llu,\"applied\":%llu,\"age_ms\":",
                    (unsigned long long)status.epoch, (unsigned long long)status.applied));
-    TRY(status.age_ms == UINT64_MAX
-            ? buf_append_str(out, "null")
-            : buf_printf(out, "%llu", (unsigned long long)status.age_ms));
+    TRY(status.age_ms == UINT64_MAX ? buf_append_str(out, "null")
+                                    : buf_printf(out, "%llu", (unsigned long long)status.age_ms));
     TRY(buf_append_str(out, ",\"items\":["));
     TRY(registry_scan(reader, q->kind, q->first, on_row, &rows));
     TRY(rows.err);

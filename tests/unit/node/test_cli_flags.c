@@ -98,6 +98,20 @@ static void wrong_flags_are_refused_with_the_reason(void **state)
                         "flag takes no value: --dev: leave out what follows =");
 }
 
+static void a_key_that_begins_with_a_dash_is_a_word(void **state)
+{
+    struct fixture *f = *state;
+    const char *key = "-6iqvmGcCyXQ9hYaJkKd-xDWrr4PhWFRTQir3ve6oNw";
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "reader", key, "--dev"), ERR_OK);
+    assert_int_equal(f->flags.word_count, 2);
+    assert_string_equal(f->flags.words[1], key);
+    assert_int_equal(PARSE(&f->flags, &f->said.message, "--dir=a", key + 1), ERR_OK);
+    assert_int_equal(
+        PARSE(&f->flags, &f->said.message, "-6iqvmGcCyXQ9hYaJkKd-xDWrr4PhWFRTQir3ve6oN"),
+        ERR_USAGE);
+    said_take(&f->said);
+}
+
 static void words_and_flags_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -171,6 +185,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_value_may_look_like_a_flag, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_flags_are_refused_with_the_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_key_that_begins_with_a_dash_is_a_word, setup, teardown),
         cmocka_unit_test_setup_teardown(words_and_flags_are_bounded, setup, teardown),
         cmocka_unit_test(errors_end_with_the_statuses_of_the_contract),
         cmocka_unit_test(columns_are_aligned_and_made_printable),
