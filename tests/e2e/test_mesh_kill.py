@@ -86,11 +86,11 @@ class Traffic:
             self.failed.append(f"{number}: {status} {body[:200]}")
             return
         fields = dict(line.partition(b": ")[::2] for line in head.lower().split(b"\r\n")[1:])
-        if f"n{number}x".encode() not in body:
-            self.failed.append(f"{number}: somebody else's answer: {body[:200]}")
-        elif is_stream and b"[DONE]" not in body:
+        if is_stream and b"[DONE]" not in body:  # maybe with nothing but the head before it
             assert b'"error"' in body, f"cut off without a word: {body[-200:]}"
             self.broken.append(f"{number}: error event")
+        elif f"n{number}x".encode() not in body:
+            self.failed.append(f"{number}: somebody else's answer: {body[:200]}")
         elif not is_stream and len(body) < int(fields[b"content-length"]):
             self.broken.append(f"{number}: cut off")
         else:
