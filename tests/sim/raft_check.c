@@ -1,28 +1,46 @@
-/* Invariants, after every step and at every write, message and applied entry. What some node once
- * held for committed is the truth: all others have to agree with it for ever. */
+/* Invariants, after every step and at every write, message and applied entry. What every Raft has to
+ * keep is in raft_rules.c, which is told here of our core; what this core promises beyond is here. */
 #include "tests/sim/raft_parts.h"
-
-#include <stdlib.h>
 
 typedef unsigned long long ull;
 
-/* --- the truth */
+/* --- facts for the rules */
 
-static void learn_truth(struct raft_world *w, const struct raft_entry *e, uint64_t digest,
-                        uint64_t leader_term)
+static struct rules_entry facts_of(const struct raft_entry *e)
 {
-    uint64_t config_index = w->truth_count ? w->truth[w->truth_count - 1].config_index : 0;
-    if (e->kind == RAFT_CONFIG)
-        config_index = e->index;
-    if (w->truth_count == w->truth_capacity) {
-        w->truth_capacity = w->truth_capacity ? w->truth_capacity * 2 : 256;
-        w->truth = realloc(w->truth, w->truth_capacity * sizeof(*w->truth));
-        CHECK(w->truth);
-    }
-    CHECK(e->index == w->truth_count + 1);
-    w->truth[w->truth_count++] = (struct raft_truth){e->term, digest, leader_term, config_index};
-    w->stats.commits++;
+    return (struct rules_entry){e->index, e->term, record_digest(e->record),
+                                e->kind == RAFT_CONFIG};
 }
+
+static bool read_entry(const struct rules_server *s, uint64_t index, struct rules_entry *ret_entry)
+{
+    const struct raft_node *n = s->ctx;
+    struct bytes record;
+    struct raft_entry e;
+    if (raft_record(n->core, index, &record) != ERR_OK || raft_entry_read(&record, &e) != ERR_OK)
+        return false;
+    *ret_entry = facts_of(&e);
+    return true;
+}
+
+static struct rules_server describe(struct raft_node *n, const struct raft_status *s)
+{
+    return (struct rules_server){.name = n->name,
+                                 .number = n->number,
+                                 .term = s->term,
+                                 .commit = s->commit,
+                                 .applied = s->applied,
+                                 .last = s->last,
+                                 .base = s->base,
+                                 .vote = s->vote,
+                                 .is_leader = s->role == RAFT_LEADER,
+                                 .is_installing = s->is_installing,
+                                 .has_lost = n == n->world->damaged,
+                                 .entry = read_entry,
+                                 .ctx = n};
+}
+
+/* --- what is durable */
 
 /* Is it on the disk of this member, or was it when that disk was still there? */
 static bool is_held(struct raft_world *w, const struct raft_member *m, uint64_t index,
@@ -61,29 +79,6 @@ static void check_held(struct raft_node *n, uint64_t index, uint64_t term)
         (raft_config_is_joint(config) && !is_majority_held(n->world, config, true, index, term)))
         world_break(n->world, "committed_only_when_durable", "%s counts %llu of term %llu", n->name,
                     (ull)index, (ull)term);
-}
-
-static void check_committed(struct raft_node *n, uint64_t index, uint64_t now_term)
-{
-    struct raft_world *w = n->world;
-    struct bytes record;
-    struct raft_entry e;
-    if (raft_record(n->core, index, &record) != ERR_OK)
-        return; /* behind a snapshot, or unreadable */
-    uint64_t digest = record_digest(record);
-    struct bytes rest = record;
-    CHECK(raft_entry_read(&rest, &e) == ERR_OK);
-    if (index == w->truth_count + 1) {
-        learn_truth(w, &e, digest, now_term);
-        check_held(n, index, e.term);
-    } else if (index > w->truth_count) {
-        if (n != w->damaged) /* which may have been the first, of what it cannot read any more */
-            world_break(w, "commits_without_gaps", "%s at %llu", n->name, (ull)index);
-    } else if (w->truth[index - 1].digest != digest || w->truth[index - 1].term != e.term) {
-        world_break(w, "state_machine_safety",
-                    "%s commits another entry at %llu: term %llu not %llu", n->name, (ull)index,
-                    (ull)e.term, (ull)w->truth[index - 1].term);
-    }
 }
 
 static uint64_t term_at(struct raft_node *n, uint64_t index)
@@ -126,42 +121,6 @@ static void check_elected(struct raft_node *n)
                     (ull)n->seen.term);
 }
 
-static void check_leader(struct raft_node *n, const struct raft_status *s)
-{
-    struct raft_world *w = n->world;
-    bool is_new = !n->has_seen || n->seen.role != RAFT_LEADER || n->seen.term != s->term;
-    if (s->term >= sizeof(w->leader_terms) / sizeof(*w->leader_terms)) {
-        world_break(w, "terms_are_few", "%llu", (ull)s->term);
-        return;
-    }
-    uint64_t *leader = &w->leader_terms[s->term];
-    if (*leader && *leader != n->number + 1)
-        world_break(w, "election_safety", "s%llu and %s lead in term %llu", (ull)*leader, n->name,
-                    (ull)s->term);
-    *leader = n->number + 1;
-    if (!is_new) {
-        if (s->last < n->seen.last)
-            world_break(w, "leader_append_only", "%s", n->name);
-        return;
-    }
-    w->stats.elections++;
-    if (s->unreadable_first)
-        world_break(w, "leads_without_a_gap", "%s in term %llu", n->name, (ull)s->term);
-    for (uint64_t index = s->base + 1; index <= w->truth_count; index++) {
-        struct bytes record;
-        if (w->truth[index - 1].leader_term >= s->term)
-            return; /* by a later leader: this one won too late */
-        bool is_readable = raft_record(n->core, index, &record) == ERR_OK;
-        bool has = is_readable ? record_digest(record) == w->truth[index - 1].digest
-                               : n == w->damaged && index <= s->last; /* rotten since it started */
-        if (!has) {
-            world_break(w, "leader_completeness", "%s leads in term %llu without entry %llu",
-                        n->name, (ull)s->term, (ull)index);
-            return;
-        }
-    }
-}
-
 static void check_bounds(struct raft_node *n, const struct raft_status *s)
 {
     struct raft_world *w = n->world;
@@ -176,24 +135,20 @@ static void check_bounds(struct raft_node *n, const struct raft_status *s)
         world_break(w, "queues_are_bounded", "%s: %zu reads", n->name, s->reads_waiting);
 }
 
-static void check_monotone(struct raft_node *n, const struct raft_status *s)
+static void check_common(struct raft_node *n, const struct raft_status *s, bool has_won)
 {
     struct raft_world *w = n->world;
+    size_t known = w->rules.truth_count;
     if (s->term < n->disk.hard.term)
         world_break(w, "terms_never_go_back", "%s", n->name);
-    if (!n->has_seen)
-        return;
-    if (s->term < n->seen.term)
-        world_break(w, "terms_never_go_back", "%s", n->name);
-    if (s->commit < n->seen.commit || s->applied < n->seen.applied)
-        world_break(w, "commits_never_go_back", "%s: %llu after %llu", n->name, (ull)s->commit,
-                    (ull)n->seen.commit);
-    if (s->last < s->commit && !s->is_installing)
-        world_break(w, "commits_are_in_the_log", "%s: %llu of %llu", n->name, (ull)s->commit,
-                    (ull)s->last);
-    bool is_same_term = s->term == n->seen.term;
-    if (is_same_term && !id_is_zero(&n->seen.vote) && !id_equal(&n->seen.vote, &s->vote))
-        world_break(w, "one_vote_a_term", "%s in term %llu", n->name, (ull)s->term);
+    struct rules_server before = describe(n, &n->seen), now = describe(n, s);
+    rules_step(&w->rules, n->has_seen ? &before : NULL, &now);
+    w->stats.commits += w->rules.truth_count - known;
+    for (size_t i = known; i < w->rules.truth_count; i++)
+        check_held(n, i + 1, w->rules.truth[i].term);
+    w->stats.elections += has_won;
+    if (has_won && s->unreadable_first)
+        world_break(w, "leads_without_a_gap", "%s in term %llu", n->name, (ull)s->term);
 }
 
 static void note(struct raft_node *n, const struct raft_effects *e)
@@ -205,16 +160,6 @@ static void note(struct raft_node *n, const struct raft_effects *e)
         w->stats.truncations++;
     if (e->write && e->write->is_repair)
         w->stats.repairs++;
-}
-
-/* Section 5.4.2: what a leader commits by counting is of its own term. */
-static void check_counting(struct raft_node *n, const struct raft_status *s)
-{
-    bool has_led = n->has_seen && n->seen.role == RAFT_LEADER && n->seen.term == s->term;
-    if (has_led && s->role == RAFT_LEADER && s->commit > n->seen.commit &&
-        term_at(n, s->commit) != s->term)
-        world_break(n->world, "counts_entries_of_its_own_term", "%s at %llu", n->name,
-                    (ull)s->commit);
 }
 
 static void check_prevote(struct raft_node *n, const struct raft_event *event,
@@ -280,20 +225,14 @@ void check_step(struct raft_node *n, const struct raft_event *event, const struc
 {
     struct raft_status s;
     raft_status(n->core, &s);
+    bool has_won = s.role == RAFT_LEADER &&
+                   !(n->has_seen && n->seen.role == RAFT_LEADER && n->seen.term == s.term);
     if (s.role != RAFT_STOPPED) {
-        check_monotone(n, &s);
-        check_counting(n, &s);
+        check_common(n, &s, has_won);
         check_prevote(n, event, &s);
-        uint64_t from = n->has_seen ? n->seen.commit : s.base;
-        for (uint64_t index = from + 1; index <= s.commit; index++)
-            check_committed(n, index, s.term);
-        if (s.role == RAFT_LEADER)
-            check_leader(n, &s);
         check_bounds(n, &s);
     }
     n->commit_before = n->has_seen ? n->seen.commit : 0;
-    bool has_won = s.role == RAFT_LEADER &&
-                   !(n->has_seen && n->seen.role == RAFT_LEADER && n->seen.term == s.term);
     n->seen = s;
     n->has_seen = true;
     if (has_won)
@@ -311,53 +250,7 @@ void check_start(struct raft_node *n)
     world_trace(n->world, n, "start");
 }
 
-/* --- writes: log matching, and how configurations follow each other */
-
-static uint64_t slot_of(const struct raft_world *w, uint64_t index, uint64_t term)
-{
-    return (index * 0x9e3779b97f4a7c15ull ^ term * 0xc2b2ae3d27d4eb4full) >> 20 &
-           (w->seen_capacity - 1);
-}
-
-static void remember_record(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
-                            struct raft_node *n);
-
-static void grow_seen(struct raft_world *w)
-{
-    struct raft_seen_record *old = w->seen_records;
-    size_t capacity = w->seen_capacity;
-    w->seen_capacity = capacity ? capacity * 2 : 1024;
-    w->seen_records = calloc(w->seen_capacity, sizeof(*old));
-    CHECK(w->seen_records);
-    w->seen_count = 0;
-    for (size_t i = 0; i < capacity; i++)
-        if (old[i].term)
-            remember_record(w, old[i].index, old[i].term, old[i].digest, NULL);
-    free(old);
-}
-
-/* Two entries of the same index and term are the same, and so is all before them: the chain says
- * so, whose hash is in the digest. */
-static void remember_record(struct raft_world *w, uint64_t index, uint64_t term, uint64_t digest,
-                            struct raft_node *n)
-{
-    if (w->seen_count * 2 >= w->seen_capacity)
-        grow_seen(w);
-    for (uint64_t at = slot_of(w, index, term);; at = (at + 1) & (w->seen_capacity - 1)) {
-        struct raft_seen_record *s = &w->seen_records[at];
-        if (s->term == term && s->index == index) {
-            if (s->digest != digest)
-                world_break(w, "log_matching", "%s has another entry %llu of term %llu",
-                            n ? n->name : "?", (ull)index, (ull)term);
-            return;
-        }
-        if (s->term)
-            continue;
-        *s = (struct raft_seen_record){index, term, digest};
-        w->seen_count++;
-        return;
-    }
-}
+/* --- writes: what is stored, and how configurations follow each other */
 
 static void check_config(struct raft_node *n, const struct raft_entry *e)
 {
@@ -367,19 +260,9 @@ static void check_config(struct raft_node *n, const struct raft_entry *e)
         world_break(w, "configurations_are_sound", "%s at %llu", n->name, (ull)e->index);
     w->stats.changes++;
     w->stats.joint += raft_config_is_joint(&config);
-    /* A leader changes nothing while an earlier change is not committed. */
-    if (n->seen.role != RAFT_LEADER || e->term != n->seen.term)
-        return;
-    if (term_at(n, n->seen.commit) != e->term)
-        world_break(w, "changes_after_an_own_commit", "%s at %llu", n->name, (ull)e->index);
-    for (uint64_t index = n->seen.commit + 1; index < e->index; index++) {
-        struct bytes record;
-        struct raft_entry other;
-        if (raft_record(n->core, index, &record) == ERR_OK &&
-            raft_entry_read(&record, &other) == ERR_OK && other.kind == RAFT_CONFIG)
-            world_break(w, "one_change_at_a_time", "%s at %llu and %llu", n->name, (ull)index,
-                        (ull)e->index);
-    }
+    struct rules_server s = describe(n, &n->seen);
+    struct rules_entry facts = facts_of(e);
+    rules_change(&w->rules, &s, &facts);
 }
 
 /* The configuration in force is the newest in the log. */
@@ -406,8 +289,8 @@ static void check_members(struct raft_node *n)
 static void check_base(struct raft_node *n, const struct raft_base *base)
 {
     struct raft_world *w = n->world;
-    if (base && base->index <= w->truth_count &&
-        base->config_index != w->truth[base->index - 1].config_index)
+    if (base && base->index <= w->rules.truth_count &&
+        base->config_index != w->rules.truth[base->index - 1].config_index)
         world_break(w, "bases_know_the_members", "%s at %llu", n->name, (ull)base->index);
 }
 
@@ -417,7 +300,8 @@ static void check_repair(struct raft_node *n, const struct raft_entry *e)
     struct raft_world *w = n->world;
     const struct raft_stored *was = sim_disk_record(&n->disk, e->index);
     uint64_t digest = record_digest(e->record);
-    bool is_truth = e->index <= w->truth_count && w->truth[e->index - 1].digest == digest;
+    bool is_truth =
+        e->index <= w->rules.truth_count && w->rules.truth[e->index - 1].digest == digest;
     if (n->was_fetched && was && was->digest != digest && !is_truth)
         world_break(w, "repairs_restore", "%s at %llu", n->name, (ull)e->index);
 }
@@ -442,7 +326,8 @@ void check_write(struct raft_node *n, const struct raft_write *write)
             world_break(n->world, "records_are_in_order", "%s", n->name);
             return;
         }
-        remember_record(n->world, e.index, e.term, record_digest(e.record), n);
+        struct rules_entry facts = facts_of(&e);
+        rules_store(&n->world->rules, n->name, &facts);
         if (write->is_repair)
             check_repair(n, &e);
         if (e.kind == RAFT_CONFIG && !write->is_repair)
@@ -483,12 +368,8 @@ void check_apply(struct raft_node *n, const struct raft_entry *e)
     struct raft_world *w = n->world;
     if (n->seen.is_installing)
         world_break(w, "installed_alone", "%s applies %llu meanwhile", n->name, (ull)e->index);
-    if (e->index != n->machine.applied + 1)
-        world_break(w, "applied_in_order", "%s: %llu after %llu", n->name, (ull)e->index,
-                    (ull)n->machine.applied);
-    if (e->index > w->truth_count || w->truth[e->index - 1].digest != record_digest(e->record))
-        world_break(w, "state_machine_safety", "%s applies another entry at %llu", n->name,
-                    (ull)e->index);
+    struct rules_entry facts = facts_of(e);
+    rules_apply(&w->rules, n->name, n->machine.applied, &facts);
 }
 
 /* --- the end: all who are members have come to the same state */

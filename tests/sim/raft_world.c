@@ -230,11 +230,17 @@ static void init_node(struct raft_world *w, size_t number)
     n->tick_due_ms = UINT64_MAX;
 }
 
+static void on_broken_rule(void *ctx, const char *invariant, const char *why)
+{
+    world_break(ctx, invariant, "%s", why);
+}
+
 void world_init(struct raft_world *w, const struct raft_options *options)
 {
     struct raft_config config = {0};
     memset(w, 0, sizeof(*w));
     w->options = *options;
+    rules_init(&w->rules, on_broken_rule, w);
     rng_init(&w->rng, options->seed);
     faults_choose(w);
     for (size_t i = 0; i < w->node_count; i++)
@@ -262,8 +268,7 @@ void world_fini(struct raft_world *w)
     }
     sim_disk_free(&w->backup);
     free(w->queue);
-    free(w->truth);
-    free(w->seen_records);
+    rules_fini(&w->rules);
 }
 
 void world_break(struct raft_world *w, const char *invariant, const char *format, ...)

@@ -11,7 +11,7 @@
  *   raft_client.c   clients and their histories; raft_linear.c judges them
  *   raft_members.c  operators: changes of members, transfers, re-admission
  *   raft_faults.c   what goes wrong, and its mending
- *   raft_check.c    invariants
+ *   raft_check.c    invariants; raft_rules.c those of them that every Raft has to keep
  *   raft_scenario.c one seed from start to end; raft_sim.c the program */
 #ifndef TESTS_SIM_RAFT_WORLD_H
 #define TESTS_SIM_RAFT_WORLD_H
@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "raft/raft.h"
 #include "tests/sim/raft_disk.h"
+#include "tests/sim/raft_rules.h"
 
 #include <stdio.h>
 
@@ -106,12 +107,6 @@ struct raft_stats {
         truncations, disk_failures, lost_writes, linear_states, virtual_ms, boundaries[6];
 };
 
-struct raft_truth { /* what some node once held for committed */
-    uint64_t term, digest;
-    uint64_t leader_term;  /* of who committed it first */
-    uint64_t config_index; /* of the configuration in force there */
-};
-
 struct raft_happening;
 
 struct raft_world {
@@ -129,15 +124,9 @@ struct raft_world {
     struct raft_op ops[RAFT_OPS];
     size_t op_count;
     uint64_t next_client, next_tag;
-    struct raft_truth *truth; /* by index - 1 */
-    size_t truth_count, truth_capacity;
-    struct raft_seen_record {
-        uint64_t index, term, digest;
-    } * seen_records; /* open addressing by index and term */
-    size_t seen_count, seen_capacity;
-    uint64_t leader_terms[4096]; /* node number + 1 of the leader of a term */
-    bool is_calm;                /* no more faults: everything must come to an end */
-    struct raft_disk backup;     /* an old copy of a disk */
+    struct rules rules;
+    bool is_calm;            /* no more faults: everything must come to an end */
+    struct raft_disk backup; /* an old copy of a disk */
     struct raft_node *backup_of;
     size_t voters_min;
     struct raft_node *damaged; /* the one whose disk lost something; at most one at a time */
