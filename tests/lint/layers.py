@@ -64,6 +64,8 @@ DOORS = (
      "node/admin, node/cli, node/config and node/egress/inventory.c (control data); testnet: a "
      "file named read.c"),
     (r"yaml\.h|libfyaml\.h", r"node/config/yaml\.c", "node/config/yaml.c"),
+    (r"raft(/(fixture|uv))?\.h", r"tests/sim/opponent/libraft\.c",
+     "tests/sim/opponent/libraft.c (another Raft, not ours)"),
     (r"sys/(socket|un|epoll|select)\.h|(arpa|netinet)/.*|netdb\.h|poll\.h", r"node/io/.*",
      "node/io; use its streams, datagrams and addresses"),
     (r"pthread\.h|threads\.h|semaphore\.h", r"node/io/.*", "node/io; use its workers"),

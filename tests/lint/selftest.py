@@ -47,6 +47,8 @@ CASES = (
     ("doors", "policy/cel_emit.c", "#include <pcre2.h>\n", 2),
     ("doors", "policy/cel_regex.c", "#include <pcre2.h>\n", 0),
     ("doors", "tests/sim/io/loop.c", "#include <uv.h>\n", 2),
+    ("doors", "tests/sim/raft_net.c", "#include <raft/fixture.h>\n", 2),
+    ("doors", "tests/sim/opponent/libraft.c", "#include <raft.h>\n", 0),
     ("doors", "node/trust/cert.c", "#include <sodium.h>\n", 2),
     ("doors", "base/crypto.c", "#include <sodium.h>\n", 0),
     ("doors", "raft/log.c", "#include <lmdb.h>\n", 2),

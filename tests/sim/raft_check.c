@@ -1,5 +1,6 @@
-/* Invariants, after every step and at every write, message and applied entry. What every Raft has to
- * keep is in raft_rules.c, which is told here of our core; what this core promises beyond is here. */
+/* Invariants, after every step and at every write, message and applied entry. What every Raft has
+ * to keep is in raft_rules.c, which is told of our core here; what this core promises beyond that
+ * is here. */
 #include "tests/sim/raft_parts.h"
 
 typedef unsigned long long ull;
