@@ -232,6 +232,7 @@ static void on_bad_range(struct rules *r, enum err e, const char *what)
 /* --- snapshots */
 
 static void ask_part(struct rules *r, struct peer *peer);
+static void ask_range(struct rules *r, struct peer *peer);
 
 static enum err take_part(struct rules *r, struct bytes body)
 {
@@ -239,8 +240,10 @@ static enum err take_part(struct rules *r, struct bytes body)
     struct raft_message m;
     struct raft_snapshot s;
     TRY(raft_message_decode(body, &m, &s));
-    if (m.type != RAFT_CHUNK || !m.snapshot || m.data.size == 0 || s.base.index <= r->head.index)
+    if (m.type != RAFT_CHUNK || !m.snapshot || m.data.size == 0)
         return ERR_INVALID;
+    if (s.base.index <= r->head.index)
+        return ERR_EXISTS;
     bool is_same = p->has_snapshot && s.base.index == p->snapshot.base.index &&
                    s.size == p->snapshot.size &&
                    memcmp(s.content, p->snapshot.content, sizeof s.content) == 0;
@@ -256,6 +259,18 @@ static enum err take_part(struct rules *r, struct bytes body)
     return ERR_OK;
 }
 
+/* Its snapshot is older than what is here, so its log has what follows, although the log of whoever
+ * sent us for a snapshot had not. */
+static void take_log(struct rules *r)
+{
+    struct peer *peer = mesh_peer_find(r->mesh, &r->pull.source);
+    r->pull.has_snapshot = false;
+    if (peer)
+        ask_range(r, peer);
+    else
+        again(r, AGAIN_MS);
+}
+
 static void on_part(struct rules_ask *ask, enum err e)
 {
     struct rules *r = ask->rules;
@@ -265,6 +280,10 @@ static void on_part(struct rules_ask *ask, enum err e)
         e = take_part(r, buf_bytes(&ask->in));
         if (e == ERR_OK)
             return;
+        if (e == ERR_EXISTS) {
+            take_log(r);
+            return;
+        }
         accuse(r, "snapshot", e);
     } else {
         LOG(r->cfg.log, LOG_DEBUG, "snapshot_part_refused", LOG_ERR(e),
