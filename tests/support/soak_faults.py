@@ -191,20 +191,22 @@ class Nemesis:
         fault.ended = time.monotonic()
 
     def one(self):
-        """A fault; sometimes a second one on top of it that a dead or stopped node can bear."""
+        """A fault; sometimes a node is killed or stopped on top of it, and is still so when the
+        network is whole again, or the other way round."""
         first = self.begin(self.choose())
         if first is None:
             return
-        second = None
+        begun = [first]
         time.sleep(first[2] * 0.4)
         is_of_network = first[0].kind.startswith(("cut", "one way", "pair"))
         if is_of_network and self.rng.random() < 0.35:
-            second = self.begin(self.rng.choice((self.killed, self.stopped)))
-            time.sleep(min(second[2], 3))
+            begun.append(self.begin(self.rng.choice((self.killed, self.stopped))))
+            self.rng.shuffle(begun)
         time.sleep(first[2] * 0.6)
-        for begun in (second, first):
-            if begun:
-                self.end(begun)
+        self.end(begun[0])
+        for later in begun[1:]:
+            time.sleep(self.rng.uniform(0.5, 4))
+            self.end(later)
 
     def look_at_wiped(self):
         if not self.wiped:
