@@ -126,10 +126,13 @@ static void again(struct order *o, uint64_t delay_ms)
     orders_look(o->rules);
 }
 
+/* Whoever gives up does not tell raft: each question has a number of its own, never an address,
+ * which the next order may have, and with it an index from before it was asked. */
 static void ask_raft(struct order *o)
 {
     o->state = ORDER_ASKED;
-    core_step(o->rules, &(struct raft_event){.type = RAFT_READ_INDEX, .tag = (uintptr_t)o});
+    o->question = ++o->rules->orders.questions;
+    core_step(o->rules, &(struct raft_event){.type = RAFT_READ_INDEX, .tag = o->question});
 }
 
 static void route(struct order *o)
@@ -352,12 +355,12 @@ void orders_on_applied(struct rules *r)
 
 /* --- raft's word on reads, and on whether we still lead */
 
-static struct order *find(struct rules *r, uint64_t tag)
+static struct order *find(struct rules *r, uint64_t question)
 {
     LIST_EACH(it, &r->orders.all)
     {
         struct order *o = LIST_ENTRY(it, struct order, node);
-        if ((uintptr_t)o == tag && o->state == ORDER_ASKED)
+        if (o->question == question && o->state == ORDER_ASKED)
             return o;
     }
     return NULL;

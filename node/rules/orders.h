@@ -28,6 +28,7 @@ struct order {
     struct rules_visit *visit; /* or over a link; both NULL: nobody any more */
     struct bytes command;
     uint64_t index, term, checked_index;
+    uint64_t question;              /* raft's last one: READ_INDEX's tag */
     size_t place;                   /* in the proposal */
     uint64_t deadline_ms, again_ms; /* not tried again before */
     struct registry_result result;
@@ -42,6 +43,7 @@ struct rules_orders {
     struct io_timer timer;
     struct order *proposing[REGISTRY_COMMANDS_MAX];
     size_t proposing_count;
+    uint64_t questions;     /* asked of raft so far */
     uint64_t by_outcome[3]; /* committed, refused, unknown: for metrics */
     struct id hint;         /* who leads, as somebody answered */
     uint64_t hint_ms;
