@@ -9,7 +9,7 @@
 
 #include "node/rules/wire.h"
 
-#define HOPS_MAX 2
+#define HOPS_MAX 4 /* out of a region by one of its gateways, and to the leader */
 #define AGAIN_MS 50
 #define HINT_MS 3000
 
@@ -37,23 +37,26 @@ static bool votes(const struct rules *r, const struct peer *p, bool knows_voter)
     return p->facts && p->facts->rules.is_known && p->facts->rules.is_voter;
 }
 
-/* Somebody who votes; else, for a node that knows of no voter, anybody. */
+/* Somebody who votes. A node that knows of no voter, or only of such that are no peers of its (of
+ * other regions a node knows few), asks anybody: whoever that is knows others. A voter that is a
+ * peer without a link is waited for. */
 static struct peer *anybody(struct rules *r)
 {
-    struct peer *found = NULL;
-    bool knows_voter = compare_knows_voter(r);
+    struct peer *voter = NULL, *other = NULL;
+    bool knows_voter = compare_knows_voter(r), has_voter = false;
     size_t seen = 0, seen_voters = 0;
     for (size_t i = 0; i < mesh_peer_count(r->mesh); i++) {
         struct peer *p = mesh_peer(r->mesh, i);
-        if (!p->link || p->state != PEER_ALIVE)
+        if (p->state != PEER_ALIVE)
             continue;
         bool is_voter = votes(r, p, knows_voter);
-        if (is_voter && rng_below(&r->rng, ++seen_voters) == 0)
-            found = p;
-        else if (!is_voter && !knows_voter && seen_voters == 0 && rng_below(&r->rng, ++seen) == 0)
-            found = p;
+        has_voter |= is_voter && knows_voter;
+        if (p->link && is_voter && rng_below(&r->rng, ++seen_voters) == 0)
+            voter = p;
+        else if (p->link && !is_voter && rng_below(&r->rng, ++seen) == 0)
+            other = p;
     }
-    return found;
+    return voter || has_voter ? voter : other;
 }
 
 /* A member goes by raft's word alone: who claims to lead may be anybody. */
