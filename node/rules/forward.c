@@ -77,13 +77,6 @@ static struct peer *target_of(struct order *o)
 
 /* --- ours */
 
-static void again(struct order *o, uint64_t delay_ms)
-{
-    o->state = ORDER_NEW;
-    o->again_ms = rules_now_ms(o->rules) + delay_ms;
-    orders_look(o->rules);
-}
-
 static void take_hint(struct rules *r, const struct id *leader)
 {
     r->orders.hint = *leader;
@@ -94,12 +87,12 @@ static void take_answer(struct order *o, const struct wire_answer *a)
 {
     if (a->result.err == ERR_NOT_LEADER) {
         take_hint(o->rules, &a->leader);
-        again(o, id_is_zero(&a->leader) ? AGAIN_MS : AGAIN_MS / 5);
+        orders_again(o, id_is_zero(&a->leader) ? AGAIN_MS : AGAIN_MS / 5);
         return;
     }
     if (err_class(a->result.err) == ERR_CLASS_RETRY) { /* of this moment */
         o->may_have_happened |= a->result.err == ERR_UNKNOWN_OUTCOME;
-        again(o, 2 * AGAIN_MS);
+        orders_again(o, 2 * AGAIN_MS);
         return;
     }
     o->result = a->result;
@@ -128,7 +121,7 @@ static void on_answer(struct rules_ask *ask, enum err e)
     }
     bool was_seen = e != ERR_REFUSED && (e != ERR_OK || ask->status == 200);
     o->may_have_happened |= was_seen;
-    again(o, 2 * AGAIN_MS);
+    orders_again(o, 2 * AGAIN_MS);
 }
 
 void forward_order(struct order *o)
@@ -146,7 +139,7 @@ void forward_order(struct order *o)
     o->state = ORDER_ASKED;
     if (!p || ask_start(r, &o->ask, p, buf_bytes(&text), o->command, WIRE_ANSWER_MAX, on_answer) !=
                   ERR_OK)
-        again(o, AGAIN_MS);
+        orders_again(o, AGAIN_MS);
 }
 
 /* --- theirs */

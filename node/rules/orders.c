@@ -119,7 +119,7 @@ static void tell(struct order *o)
 
 /* --- where it goes */
 
-static void again(struct order *o, uint64_t delay_ms)
+void orders_again(struct order *o, uint64_t delay_ms)
 {
     o->state = ORDER_NEW;
     o->again_ms = rules_now_ms(o->rules) + delay_ms;
@@ -260,7 +260,7 @@ static void on_proposed(struct rules *r, const struct raft_outcome *outcome)
         if (outcome->err == ERR_OK)
             o->state = ORDER_PROPOSED;
         else if (outcome->err == ERR_NOT_LEADER)
-            again(o, 0);
+            orders_again(o, 0);
         else
             orders_done(o, outcome->err);
     }
@@ -338,7 +338,7 @@ static void on_passed(struct order *o)
         return;
     }
     o->may_have_happened |= !was_in_batch; /* a snapshot went over it */
-    again(o, 0);
+    orders_again(o, 0);
 }
 
 void orders_on_applied(struct rules *r)
@@ -374,7 +374,7 @@ static void on_confirmed(struct order *o, const struct raft_read_result *read)
         return;
     }
     o->is_forced = read->err == ERR_OK; /* by newer rules: the log decides */
-    again(o, 0);
+    orders_again(o, 0);
 }
 
 static void on_read(struct order *o, const struct raft_read_result *read)
@@ -388,7 +388,7 @@ static void on_read(struct order *o, const struct raft_read_result *read)
     } else if (read->err == ERR_OVERLOADED) {
         orders_done(o, ERR_OVERLOADED);
     } else {
-        again(o, AGAIN_MS);
+        orders_again(o, AGAIN_MS);
     }
 }
 

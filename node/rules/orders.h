@@ -54,6 +54,7 @@ MUST_CHECK enum err orders_create(struct rules *r, struct bytes command, struct 
 void orders_done(struct order *o, enum err e);
 void orders_drop(struct order *o); /* nobody waits for it any more */
 void orders_look(struct rules *r);
+void orders_again(struct order *o, uint64_t delay_ms); /* it is routed anew, not before then */
 void orders_on_outcomes(struct rules *r, const struct raft_outcome *outcomes, size_t count);
 void orders_on_reads(struct rules *r, const struct raft_read_result *reads, size_t count);
 /* The orders that a worker is to check now, into apply.checks. */
