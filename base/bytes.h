@@ -47,6 +47,15 @@ static inline struct bytes bytes_skip(struct bytes b, size_t n)
 
 /* ASCII case-insensitive equality (HTTP field names). */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
+/* The number that buf_append_u16, _u32 and _u64 write; size <= 8. */
+static inline uint64_t bytes_big_endian(const uint8_t *at, size_t size)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < size; i++)
+        value = value << 8 | at[i];
+    return value;
+}
+
 /* Index of the first `byte`, or b.size. */
 size_t bytes_find(struct bytes b, uint8_t byte);
 /* b without spaces and tabs at both ends. */

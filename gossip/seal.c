@@ -15,14 +15,6 @@ static void store_u64(uint8_t *at, uint64_t value)
         at[i] = (uint8_t)value;
 }
 
-static uint64_t load_u64(const uint8_t *at)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | at[i];
-    return value;
-}
-
 void gossip_seal_key(const uint8_t gossip_key[32], const uint8_t shared[32], const struct id *mesh,
                      uint8_t ret_key[32])
 {
@@ -77,7 +69,7 @@ enum err gossip_seal_head(struct bytes datagram, struct gossip_ref *ret_sender,
     if (!has_datagram_size(datagram) || datagram.data[0] != VERSION)
         return ERR_INVALID;
     memcpy(ret_sender->bytes, datagram.data + REF_AT, GOSSIP_REF_SIZE);
-    *ret_sequence = load_u64(datagram.data + SEQUENCE_AT);
+    *ret_sequence = bytes_big_endian(datagram.data + SEQUENCE_AT, 8);
     return ERR_OK;
 }
 
@@ -86,7 +78,7 @@ enum err gossip_seal_open(const uint8_t key[32], const struct id *mesh, const st
 {
     uint8_t nonce[CRYPTO_XNONCE_SIZE], ad[AD_SIZE];
     CHECK(has_datagram_size(datagram));
-    make_nonce(sender, load_u64(datagram.data + SEQUENCE_AT), nonce);
+    make_nonce(sender, bytes_big_endian(datagram.data + SEQUENCE_AT, 8), nonce);
     TRY(crypto_xopen(key, nonce, make_ad(datagram.data, mesh, ad),
                      bytes_skip(datagram, GOSSIP_SEAL_HEAD), out));
     *ret_plain = bytes_of(out, datagram.size - GOSSIP_SEAL_OVERHEAD);

@@ -12,14 +12,6 @@ struct header {
     uint32_t utc_count, std_count, leap_count, time_count, type_count, char_count;
 };
 
-static uint64_t big_endian(const uint8_t *at, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | at[i];
-    return value;
-}
-
 /* Reads the header that `data` starts with, and the size of the block behind it. */
 static bool read_header(struct bytes data, size_t time_size, struct header *h, uint64_t *ret_size)
 {
@@ -28,7 +20,7 @@ static bool read_header(struct bytes data, size_t time_size, struct header *h, u
     uint32_t *counts[] = {&h->utc_count,  &h->std_count,  &h->leap_count,
                           &h->time_count, &h->type_count, &h->char_count};
     for (size_t i = 0; i < 6; i++)
-        *counts[i] = (uint32_t)big_endian(data.data + 20 + 4 * i, 4);
+        *counts[i] = (uint32_t)bytes_big_endian(data.data + 20 + 4 * i, 4);
     *ret_size = (uint64_t)h->time_count * (time_size + 1) + (uint64_t)h->type_count * 6 +
                 h->char_count + (uint64_t)h->leap_count * (time_size + 4) + h->std_count +
                 h->utc_count;
@@ -41,7 +33,7 @@ static bool offset_of_type(struct bytes block, const struct header *h, size_t ty
     if (type >= h->type_count)
         return false;
     const uint8_t *at = block.data + (uint64_t)h->time_count * 9 + type * 6;
-    *ret_offset = (int32_t)(uint32_t)big_endian(at, 4);
+    *ret_offset = (int32_t)(uint32_t)bytes_big_endian(at, 4);
     return true;
 }
 
@@ -51,7 +43,7 @@ static size_t changes_before(struct bytes block, const struct header *h, int64_t
     size_t low = 0, high = h->time_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if ((int64_t)big_endian(block.data + middle * 8, 8) <= seconds)
+        if ((int64_t)bytes_big_endian(block.data + middle * 8, 8) <= seconds)
             low = middle + 1;
         else
             high = middle;

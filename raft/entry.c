@@ -7,14 +7,6 @@
 #define CONFIG_VERSION 1
 #define ROW_SIZE 33
 
-static uint64_t get(const uint8_t *p, int size)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < size; i++)
-        value = value << 8 | p[i];
-    return value;
-}
-
 static void put(uint8_t *p, uint64_t value, int size)
 {
     for (int i = size - 1; i >= 0; i--, value >>= 8)
@@ -88,21 +80,21 @@ enum err raft_entry_read(struct bytes *rest, struct raft_entry *ret_entry)
     const uint8_t *p = rest->data;
     if (rest->size < RAFT_RECORD_HEAD)
         return ERR_INVALID;
-    size_t payload = (size_t)get(p + SIZE_AT, 4);
+    size_t payload = (size_t)bytes_big_endian(p + SIZE_AT, 4);
     if (payload > RAFT_PAYLOAD_MAX || payload > rest->size - RAFT_RECORD_HEAD)
         return ERR_INVALID;
     struct bytes record = bytes_of(p, RAFT_RECORD_HEAD + payload);
-    if (raft_crc32c(0, bytes_skip(record, SIZE_AT)) != get(p, 4))
+    if (raft_crc32c(0, bytes_skip(record, SIZE_AT)) != bytes_big_endian(p, 4))
         return ERR_CORRUPT;
     uint8_t kind = p[VERSION_AT + 1];
     if (p[VERSION_AT] != RAFT_ENTRY_VERSION || kind < RAFT_NOOP || kind > RAFT_COMMAND)
         return ERR_UNSUPPORTED;
     struct raft_entry e = {.kind = (enum raft_kind)kind,
-                           .term = get(p + 12, 8),
-                           .index = get(p + 20, 8),
+                           .term = bytes_big_endian(p + 12, 8),
+                           .index = bytes_big_endian(p + 20, 8),
                            .payload = bytes_skip(record, RAFT_RECORD_HEAD),
                            .record = record};
-    if (get(p + 10, 2) != 0 || e.term == 0 || e.index == 0)
+    if (bytes_big_endian(p + 10, 2) != 0 || e.term == 0 || e.index == 0)
         return ERR_INVALID;
     memcpy(e.prev, p + 28, CRYPTO_HASH_SIZE);
     *ret_entry = e;
@@ -184,8 +176,8 @@ enum err raft_config_decode(struct bytes payload, struct raft_config *ret_config
         if (flags > 3)
             return ERR_INVALID;
         memcpy(m->id.bytes, p, ID_SIZE);
-        m->store = get(p + ID_SIZE, 8);
-        m->boot = get(p + ID_SIZE + 8, 8);
+        m->store = bytes_big_endian(p + ID_SIZE, 8);
+        m->boot = bytes_big_endian(p + ID_SIZE + 8, 8);
         m->is_voter = flags & 1;
         m->was_voter = flags >> 1;
     }

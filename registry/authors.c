@@ -32,14 +32,6 @@ static uint8_t number_of(enum err e)
     return 0;
 }
 
-static uint64_t read_number(const uint8_t *data, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | data[i];
-    return value;
-}
-
 static void key_of(const struct id *author, struct registry_key_bytes *ret_key)
 {
     CHECK(registry_row_key(REGISTRY_AUTHOR_KIND, bytes_of(author->bytes, ID_SIZE),
@@ -82,7 +74,7 @@ enum err registry_sequence(const struct registry_reader *reader, const struct id
 {
     struct bytes row;
     TRY(read_row(reader, author, &row));
-    *ret_last = row.size ? read_number(row.data + 1, 8) : 0;
+    *ret_last = row.size ? bytes_big_endian(row.data + 1, 8) : 0;
     return ERR_OK;
 }
 
@@ -98,9 +90,9 @@ static enum err answer_again(struct registry_turn *t, const uint8_t *stored)
     struct registry_result *result = t->result;
     if (stored[44] >= REASONS)
         return ERR_CORRUPT;
-    result->index = read_number(stored + 24, 8);
-    result->epoch = read_number(stored + 32, 8);
-    result->changed = (uint32_t)read_number(stored + 40, 4);
+    result->index = bytes_big_endian(stored + 24, 8);
+    result->epoch = bytes_big_endian(stored + 32, 8);
+    result->changed = (uint32_t)bytes_big_endian(stored + 40, 4);
     result->is_repeat = true;
     result->err = reasons[stored[44]];
     if (result->err == ERR_OK)
@@ -115,7 +107,7 @@ static enum err find_again(struct registry_turn *t, struct bytes row, bool *ret_
     hash_record(t, hash);
     for (size_t i = 0; i < row.data[9]; i++) {
         const uint8_t *stored = row.data + HEAD_SIZE + i * RESULT_SIZE;
-        if (read_number(stored, 8) != t->s->command.sequence)
+        if (bytes_big_endian(stored, 8) != t->s->command.sequence)
             continue;
         if (memcmp(stored + 8, hash, HASH_SIZE) != 0)
             break;
@@ -125,7 +117,7 @@ static enum err find_again(struct registry_turn *t, struct bytes row, bool *ret_
     return registry_refuse(t, ERR_REPLAYED, NULL,
                            "sequence %llu was used before, the last is %llu: sign it anew",
                            (unsigned long long)t->s->command.sequence,
-                           (unsigned long long)read_number(row.data + 1, 8));
+                           (unsigned long long)bytes_big_endian(row.data + 1, 8));
 }
 
 enum err registry_authors_check(struct registry_turn *t, bool *ret_is_repeat)
@@ -140,7 +132,7 @@ enum err registry_authors_check(struct registry_turn *t, bool *ret_is_repeat)
     if (sequence == 0 || sequence > REGISTRY_NUMBER_MAX)
         return registry_refuse(t, ERR_INVALID, NULL, "sequence: give the last one plus 1");
     TRY(read_row(registry_turn_reader(t), &t->author, &row));
-    if (row.size == 0 || sequence > read_number(row.data + 1, 8))
+    if (row.size == 0 || sequence > bytes_big_endian(row.data + 1, 8))
         return ERR_OK;
     return find_again(t, row, ret_is_repeat);
 }

@@ -12,10 +12,7 @@ struct registry_row_hash registry_hash_row(struct bytes key, struct bytes value)
 
 static uint64_t lane_of(const uint8_t hash[CRYPTO_HASH_SIZE], size_t lane)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8; i++)
-        value = value << 8 | hash[lane * 8 + i];
-    return value;
+    return bytes_big_endian(hash + lane * 8, 8);
 }
 
 void registry_hash_add(struct registry_hash *h, const struct registry_row_hash *row)

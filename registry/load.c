@@ -15,14 +15,6 @@ struct registry_load {
     uint64_t row_count;
 };
 
-static uint64_t read_number(const uint8_t *data, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | data[i];
-    return value;
-}
-
 /* --- the life of a load --- */
 
 static enum err clear_tables(struct registry *r)
@@ -71,15 +63,15 @@ static enum err take_head(struct registry_load *load, const uint8_t *at)
     if (memcmp(at, load->r->mesh.bytes, ID_SIZE) != 0)
         return ERR_WRONG_MESH;
     at += ID_SIZE;
-    expected->feature = read_number(at, 8);
-    h->index = read_number(at + 8, 8);
-    h->term = read_number(at + 16, 8);
-    h->epoch = read_number(at + 24, 8);
-    h->time_ms = read_number(at + 32, 8);
+    expected->feature = bytes_big_endian(at, 8);
+    h->index = bytes_big_endian(at + 8, 8);
+    h->term = bytes_big_endian(at + 16, 8);
+    h->epoch = bytes_big_endian(at + 24, 8);
+    h->time_ms = bytes_big_endian(at + 32, 8);
     at += 5 * 8;
     memcpy(h->chain, at, CRYPTO_HASH_SIZE);
     memcpy(h->hash, at + CRYPTO_HASH_SIZE, CRYPTO_HASH_SIZE);
-    expected->row_count = read_number(at + 2 * CRYPTO_HASH_SIZE, 8);
+    expected->row_count = bytes_big_endian(at + 2 * CRYPTO_HASH_SIZE, 8);
     load->has_head = true;
     if (h->time_ms > REGISTRY_NUMBER_MAX || h->epoch > REGISTRY_NUMBER_MAX)
         return ERR_INVALID;
@@ -139,10 +131,10 @@ static enum err take_record(struct registry_load *load, size_t *ret_size)
         *ret_size = REGISTRY_SNAPSHOT_HEAD_SIZE;
         return take_head(load, at);
     }
-    if (there < 2 || there < 2 + read_number(at, 2) + 4)
+    if (there < 2 || there < 2 + bytes_big_endian(at, 2) + 4)
         return ERR_OK;
-    size_t key_size = read_number(at, 2);
-    uint64_t value_size = read_number(at + 2 + key_size, 4);
+    size_t key_size = bytes_big_endian(at, 2);
+    uint64_t value_size = bytes_big_endian(at + 2 + key_size, 4);
     if (key_size > KV_KEY_SIZE_MAX || value_size > REGISTRY_ROW_MAX)
         return ERR_CORRUPT;
     if (there < 2 + key_size + 4 + value_size)

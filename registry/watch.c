@@ -7,14 +7,6 @@
 #define KEY_SIZE 16
 #define HEAD_SIZE (8 + 8 + ID_SIZE + 2)
 
-static uint64_t read_u64(const uint8_t *data)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | data[i];
-    return value;
-}
-
 /* --- writing --- */
 
 static struct bytes key_of(uint64_t epoch, uint64_t number, uint8_t space[KEY_SIZE])
@@ -47,7 +39,7 @@ static enum err drop_oldest(struct registry *r)
     TRY(kv_scan(r->writer.txn, r->changes, (struct bytes){0}, take_oldest, &oldest));
     if (!oldest.is_found)
         return ERR_CORRUPT;
-    r->current.compacted_epoch = read_u64(oldest.key);
+    r->current.compacted_epoch = bytes_big_endian(oldest.key, 8);
     r->current.change_count--;
     return registry_rows_delete(r, r->changes, bytes_of(oldest.key, KEY_SIZE));
 }
@@ -87,9 +79,9 @@ static bool on_pair(void *ctx, struct bytes key, struct bytes value)
         return false;
     }
     struct registry_change change = {
-        .epoch = read_u64(key.data),
-        .index = read_u64(value.data),
-        .time_ms = read_u64(value.data + 8),
+        .epoch = bytes_big_endian(key.data, 8),
+        .index = bytes_big_endian(value.data, 8),
+        .time_ms = bytes_big_endian(value.data + 8, 8),
         .verb = (enum registry_verb)value.data[HEAD_SIZE - 2],
         .kind = (enum registry_kind)value.data[HEAD_SIZE - 1],
         .name = bytes_skip(value, HEAD_SIZE),

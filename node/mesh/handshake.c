@@ -87,14 +87,6 @@ static enum err write_hello(struct handshake *h, uint64_t wall_ms, struct buf *o
 
 /* --- checking */
 
-static uint64_t read_u64(const uint8_t *at)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | at[i];
-    return value;
-}
-
 static enum err check_binding(struct handshake *h, const uint8_t *signature)
 {
     uint8_t binding[sizeof(LINK_LABEL) + CRYPTO_PUBLIC_SIZE + 1];
@@ -124,7 +116,7 @@ static enum err check_hello(struct handshake *h, struct bytes hello, uint64_t wa
 {
     if (hello.size < HANDSHAKE_HELLO_HEAD)
         return ERR_INVALID;
-    h->clock_ahead_ms = (int64_t)(read_u64(hello.data) - wall_ms);
+    h->clock_ahead_ms = (int64_t)(bytes_big_endian(hello.data, 8) - wall_ms);
     h->clock_known = true;
     TRY(check_chain(h, bytes_skip(hello, HANDSHAKE_HELLO_HEAD), wall_ms));
     TRY(check_binding(h, hello.data + 8));

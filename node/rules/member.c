@@ -88,14 +88,6 @@ void member_look(struct rules *r)
         become_replica(r);
 }
 
-static uint64_t read_u64(struct bytes data)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < data.size; i++)
-        value = value << 8 | data.data[i];
-    return value;
-}
-
 /* Who does not lead may know it, too: by a configuration that is committed, and newer than all that
  * the asker has. */
 enum err member_accept(struct rules *r, struct rules_visit *v)
@@ -107,7 +99,7 @@ enum err member_accept(struct rules *r, struct rules_visit *v)
         return ERR_INVALID_REQUEST;
     if (leads)
         is_out = is_out && !names(raft_config(r->raft), who);
-    else if (!is_out || r->applied.config_index <= read_u64(buf_bytes(&v->in)))
+    else if (!is_out || r->applied.config_index <= bytes_big_endian(v->in.data, v->in.size))
         return ERR_NOT_LEADER;
     ask_answer(v, 200, is_out ? BYTES("no") : BYTES("yes"));
     return ERR_OK;

@@ -13,6 +13,16 @@
 #include <limits.h>
 #include <stdlib.h>
 
+static void numbers_are_read_as_they_are_written(void **state)
+{
+    static const uint8_t text[] = {0x01, 0x02, 0xfd, 0xfe, 0xff, 0x00, 0x80, 0x7f};
+    (void)state;
+    assert_int_equal(bytes_big_endian(text, 0), 0);
+    assert_int_equal(bytes_big_endian(text, 2), 0x0102);
+    assert_int_equal(bytes_big_endian(text, 4), UINT64_C(0x0102fdfe));
+    assert_int_equal(bytes_big_endian(text, 8), UINT64_C(0x0102fdfeff00807f));
+}
+
 static void an_empty_string_may_have_no_data(void **state)
 {
     (void)state;
@@ -168,6 +178,7 @@ static void very_long_strings_are_far_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_read_as_they_are_written),
         cmocka_unit_test(an_empty_string_may_have_no_data),
         cmocka_unit_test(prefixes_are_recognised),
         cmocka_unit_test(skip_stops_at_the_end),
