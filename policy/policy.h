@@ -1,8 +1,17 @@
-/* What others may include of policy/: the language of its expressions. Documents, constraints,
- * scores and choice follow it here, each with its contract. */
+/* What others may include of policy/: where a request runs, and why. Facts in, plan out: no clock,
+ * no I/O, no state but what the caller hands in.
+ *
+ *   cel.h       the language of expressions
+ *   facts.h     what expressions may name
+ *   document.h  RoutePolicy and Strategy: text to a checked set of rules
+ *   decide.h    candidates and a request to an ordered plan
+ */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
 #include "policy/cel.h"
+#include "policy/decide.h"
+#include "policy/document.h"
+#include "policy/facts.h"
 
 #endif

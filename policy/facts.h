@@ -1,0 +1,116 @@
+/* Facts that policies may name: one table which the checker, the decision, the documentation and
+ * the command line share. A fact is a field of one of the structs below; "not known" is a value of
+ * its own (empty text, NAN, -1), never 0, and makes the fact absent: has() is false, and a
+ * comparison on it fails a hard rule and is worst for a soft one.
+ *
+ * Groups are CEL's: what belongs to the request, what of a candidate changes seldom (inventory,
+ * rules), and what changes by the second. Conditions on the seldom ones are evaluated when these
+ * change, not per request. */
+#ifndef POLICY_FACTS_H
+#define POLICY_FACTS_H
+
+#include "policy/cel.h"
+
+enum policy_group { POLICY_REQUEST, POLICY_STATIC, POLICY_LIVE, POLICY_GROUPS };
+
+enum policy_tier { POLICY_TIER_UNKNOWN, POLICY_EDGE, POLICY_REGIONAL, POLICY_CLOUD };
+
+struct policy_pair { /* a label, a header: names in lower case */
+    struct bytes name, value;
+};
+
+/* request.*; texts are borrowed. Also `now`. */
+struct policy_request {
+    struct bytes path, model, task, tenant, region; /* region: of the node where it came in */
+    const struct policy_pair *headers;
+    size_t header_count;
+    bool stream;
+    int64_t input_tokens, output_tokens; /* estimated; asked for at most; -1: not known */
+    int64_t cached_tokens;               /* prefix that a candidate may hold: scorer only; 0 */
+    int64_t priority;                    /* 0 is ordinary, greater is more important */
+    int64_t deadline_ms;                 /* what is left; -1: none */
+    int64_t wall_ms;                     /* `now` */
+    uint64_t now_ms;                     /* monotonic, of ages and breakers */
+    uint64_t key;                        /* hash of the request's id: sticky splits, percentages */
+};
+
+/* What changes seldom: node.* backend.kind model.* price.*; texts are borrowed. */
+struct policy_static {
+    struct bytes node, region, zone; /* node.name */
+    enum policy_tier tier;
+    const struct policy_pair *labels;
+    size_t label_count;
+    struct bytes backend, kind; /* backend.name, backend.kind */
+    struct bytes model, version, stage;
+    int64_t context;                  /* model.context, tokens; -1 */
+    int64_t parameters;               /* model.size; -1 */
+    double price_input, price_output; /* USD per 1,000 tokens; NAN: not known */
+    double price_request;             /* USD */
+    double egress_price;              /* link.egress_price: USD per GiB on the way back; NAN */
+    bool spot;                        /* node.spot: may be taken away at short notice */
+    bool local;                       /* node.local: this node's own */
+};
+
+/* What changes by the second. Times of estimates are in microseconds, NAN where not known. */
+struct policy_live {
+    int64_t age_ms;                        /* node.age, of the report; -1: never heard */
+    double health;                         /* node.health 0..1 */
+    int64_t inflight, queued, slots;       /* backend.*; -1 */
+    int64_t own_inflight;                  /* of these, sent from here: never stale */
+    double kv;                             /* backend.kv 0..1: cache in use */
+    double gpu_load, gpu_memory;           /* backend.gpu.load, .memory 0..1 */
+    double gpu_temperature;                /* degrees Celsius */
+    double ttft_p50_us, ttft_p99_us;       /* backend.ttft.p50 … */
+    double latency_p50_us, latency_p99_us; /* backend.latency.p50 … */
+    double error_rate;                     /* backend.error_rate 0..1, of the window */
+    int64_t warm;                          /* backend.warm: model loaded; 0, 1, -1 */
+    double rtt_us, loss;                   /* link.rtt, link.loss 0..1; 0 of a local one */
+    /* for the scorer alone: learned, or the prior of its class */
+    double prefill_us, decode_us; /* per token */
+    double first_us;              /* to the first token, without queue and prefill */
+    double reclaim_per_hour;      /* chance that a spot node is taken away; 0 */
+    double weight;                /* breaker's ramp and health, 0..1; 1: nothing against it */
+};
+
+enum policy_encoding {
+    POLICY_TEXT,
+    POLICY_PAIRS,
+    POLICY_BOOL,
+    POLICY_COUNT,
+    POLICY_REAL,
+    POLICY_TRUTH /* 0 1 -1 */,
+    POLICY_MS /* duration from int64 ms */,
+    POLICY_US /* duration from double */,
+    POLICY_WALL /* timestamp */,
+    POLICY_TIER /* "edge" "regional" "cloud" */,
+};
+
+struct policy_fact {
+    const char *name;
+    enum policy_group group;
+    enum policy_encoding encoding;
+    size_t offset;              /* in the group's struct */
+    const char *unit, *meaning; /* for people: docs, `policy facts`, errors */
+};
+extern const struct policy_fact policy_facts[];
+extern const size_t policy_fact_count;
+
+/* The environment that policies are compiled in: facts[i] is policy_facts[i], in its group, at its
+ * slot. Immutable, one for all. */
+const struct cel_env *policy_env(void);
+
+/* Fills slots of one group out of its struct, those whose bit is set in `wanted` (by index into
+ * policy_facts). `space` holds a fact of POLICY_PAIRS as map entries: two values a pair. */
+struct policy_wanted {
+    uint64_t bits; /* fact_count is at most 64 */
+};
+#define POLICY_SLOTS_MAX 32
+#define POLICY_PAIRS_MAX 64
+struct policy_values {
+    struct cel_value slots[POLICY_SLOTS_MAX];
+    struct cel_value pairs[2 * POLICY_PAIRS_MAX];
+};
+void policy_facts_fill(enum policy_group group, const void *from, struct policy_wanted wanted,
+                       struct policy_values *ret_values);
+
+#endif
