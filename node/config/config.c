@@ -3,11 +3,11 @@
  * the struct. */
 #include "node/config/config.h"
 
+#include "base/yaml.h"
 #include "node/config/found.h"
 #include "node/config/read.h"
 #include "node/config/url.h"
 #include "node/config/value.h"
-#include "node/config/yaml.h"
 #include "node/io/addr.h"
 
 #include <stdio.h>

@@ -3,9 +3,9 @@
 #ifndef NODE_CONFIG_READ_H
 #define NODE_CONFIG_READ_H
 
+#include "base/yaml.h"
 #include "node/config/config.h"
 #include "node/config/schema.h"
-#include "node/config/yaml.h"
 
 struct reader {
     const char *where;     /* file, or the assignment of a --set */

@@ -63,7 +63,7 @@ DOORS = (
      r"node/((admin|cli|config)/.*|egress/inventory\.c)|testnet/.*/(\w+_)?read\.c",
      "node/admin, node/cli, node/config and node/egress/inventory.c (control data); testnet: a "
      "file named read.c"),
-    (r"yaml\.h|libfyaml\.h", r"node/config/yaml\.c", "node/config/yaml.c"),
+    (r"yaml\.h|libfyaml\.h", r"base/yaml\.c", "base/yaml.c; use base/yaml.h"),
     (r"raft(/(fixture|uv))?\.h", r"tests/sim/opponent/libraft\.c",
      "tests/sim/opponent/libraft.c (another Raft, not ours)"),
     (r"sys/(socket|un|epoll|select)\.h|(arpa|netinet)/.*|netdb\.h|poll\.h", r"node/io/.*",

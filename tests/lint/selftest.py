@@ -59,6 +59,8 @@ CASES = (
     ("doors", "node/trust/wire.c", '#include "node/trust/cert.pb-c.h"\n', 0),
     ("doors", "node/trust/codec.c", "#include <protobuf-c/protobuf-c.h>\n", 0),
     ("doors", "node/config/config.c", "#include <yaml.h>\n", 2),
+    ("doors", "policy/document.c", "#include <yaml.h>\n", 2),
+    ("doors", "base/yaml.c", "#include <yaml.h>\n", 0),
     ("doors", "node/ingress/scan.c", "#include <cjson/cJSON.h>\n", 2),
     ("doors", "node/egress/inventory.c", "#include <cjson/cJSON.h>\n", 0),
     ("doors", "node/mesh/link.c", "#include <sys/socket.h>\n", 2),

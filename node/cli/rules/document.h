@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "node/config/yaml.h"
+#include "base/yaml.h"
 #include "registry/registry.h"
 
 #define DOCUMENT_FILE_MAX (1024 * 1024) /* bytes of a file of documents */

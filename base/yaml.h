@@ -1,8 +1,8 @@
 /* The door to libyaml: one YAML document as a small tree in an arena, every item with its place in
  * the text. Strict where a configuration should be: no aliases, anchors, tags, second document or
- * key that is not a plain text. Knows nothing of what the keys mean (read.c does). */
-#ifndef NODE_CONFIG_YAML_H
-#define NODE_CONFIG_YAML_H
+ * key that is not a plain text. Knows nothing of what the keys mean. */
+#ifndef BASE_YAML_H
+#define BASE_YAML_H
 
 #include "base/arena.h"
 #include "base/bytes.h"

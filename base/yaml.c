@@ -1,7 +1,7 @@
 /* libyaml's event stream folded into a tree of yaml_items. Only this file includes yaml.h of
  * libyaml; its marks count from 0, ours from 1. Recursion is bounded by YAML_DEPTH_MAX. Called by
- * config.c. */
-#include "node/config/yaml.h"
+ * whoever reads documents. */
+#include "base/yaml.h"
 
 #include <stdio.h>
 #include <yaml.h>
