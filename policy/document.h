@@ -8,7 +8,7 @@
  *   limits    deadline, attempts, hedge, cost: one budget for retries, hedges and cascades
  *   split     weights of model versions, sticky by an expression
  *   rollout   percentage of the requests that this version of the document decides, with guards
- *   tests     facts and what has to come out; `policy check` refuses where one fails */
+ *   tests     facts and what has to come out (try.h); `policy check` refuses where one fails */
 #ifndef POLICY_DOCUMENT_H
 #define POLICY_DOCUMENT_H
 
@@ -23,6 +23,9 @@
 #define POLICY_TESTS_MAX 64
 #define POLICY_ATTEMPTS_MAX 4 /* of one request, hedges included */
 #define POLICY_NAME_MAX 128
+#define POLICY_SPLIT_WEIGHT_MAX 1000000
+#define POLICY_GUARD_SAMPLES 100
+#define POLICY_SOURCES_MAX 4096 /* documents of a set */
 
 /* A scorer's weights: what one second, one thousandth of a dollar and one per cent of failing cost,
  * each against the others. */
@@ -39,10 +42,12 @@ struct policy_strategy {
 /* "latency-first" "cost-optimized" "availability-first"; NULL: no preset of that name. */
 const struct policy_strategy *policy_preset(struct bytes name);
 
-struct policy_predicate { /* true, false, or absent facts: false */
-    struct cel_program *program;
-    uint32_t line, column;
-    uint64_t static_parts; /* conjuncts (bit = part) that read only POLICY_STATIC */
+#define POLICY_PARTS_MAX 64      /* conjuncts that are told apart */
+struct policy_predicate {        /* true, false, or absent facts: false */
+    struct cel_program *program; /* NULL: there is none, which holds */
+    uint32_t line, column;       /* of the expression, in the source */
+    uint64_t static_parts;       /* conjuncts (bit = part) that read at most POLICY_STATIC; 0
+                                   * where there are more than POLICY_PARTS_MAX */
     struct policy_wanted reads[POLICY_GROUPS];
 };
 
@@ -62,12 +67,12 @@ struct policy_share {
 struct policy_guard { /* of a rollout; NAN, -1: not guarded */
     double error_rate, cost_ratio;
     int64_t p99_ms;
-    int64_t samples; /* enough to judge; default 100 */
+    int64_t samples; /* enough to judge; default POLICY_GUARD_SAMPLES */
 };
 
 struct policy_rule {
     struct bytes name;
-    uint64_t version;              /* the registry's */
+    uint64_t version;              /* the registry's; several of one name may be in a set */
     struct policy_predicate match; /* program NULL: every request */
     size_t specificity;            /* conjuncts of match */
     struct policy_predicate require[POLICY_REQUIRE_MAX];
@@ -88,8 +93,12 @@ struct policy_rule {
     size_t split_count;
     struct policy_predicate sticky; /* a string; program NULL: the request's id */
     uint32_t rollout_percent;       /* 100: all */
-    struct policy_guard guard;
-    struct bytes source; /* the document, for tests and diffs */
+    uint32_t rollout_above;         /* percentage that newer versions of it take away; 0 */
+    struct policy_guard guard;      /* read only where is_guarded */
+    bool is_guarded;
+    struct bytes source;  /* the document, for tests and diffs */
+    size_t source_index;  /* of the source that it stands in */
+    uint32_t line_offset; /* lines of that source before it */
 };
 
 struct policy_mistake {
@@ -119,18 +128,32 @@ MUST_CHECK enum err policy_set_create(const struct policy_source *sources, size_
                                       struct policy_mistakes *ret_mistakes);
 void policy_set_destroy(struct policy_set *set);
 size_t policy_set_count(const struct policy_set *set);
-/* In the order in which they are matched. */
+/* In the order in which they are matched: most conjuncts first, then by name, newest first. */
 const struct policy_rule *policy_set_rule(const struct policy_set *set, size_t index);
+/* The newest of that name; NULL. */
 const struct policy_rule *policy_set_find(const struct policy_set *set, struct bytes name);
+/* Strategies that the set's documents define. */
+size_t policy_set_strategy_count(const struct policy_set *set);
+const struct policy_strategy *policy_set_strategy(const struct policy_set *set, size_t index);
+/* Latency-first, one step of all, name "default": in force where no document says otherwise. */
+const struct policy_rule *policy_rule_default(void);
 /* The rule that decides over this request: the first that matches and whose rollout takes its key;
- * where none does the built-in one (latency-first, one step of all, name "default"). A match that
- * fails, or reads what is not known, does not match. `vm`: see policy_cel_vm_create. */
+ * where none does policy_rule_default(). A match that fails, or reads what is not known, does not
+ * match. Of a rollout's key all versions of one name think the same. `vm`: see
+ * policy_cel_vm_create; POLICY_VM_BYTES are enough. */
 const struct policy_rule *policy_set_match(const struct policy_set *set, struct cel_vm *vm,
                                            const struct policy_request *request);
 
-/* Is the predicate true of these? `parts`: which of its conjuncts, bit by bit. */
+#define POLICY_VM_BYTES 65536 /* of the vm that evaluates policies */
+/* Is the predicate true of these? `parts`: which of its conjuncts, bit by bit; so
+ * `static_parts` now and `~static_parts` later are the whole. `facts[group]` is policy_values.slots,
+ * filled for what the parts read; NULL where they read nothing of the group. */
 bool policy_holds(const struct policy_predicate *p, uint64_t parts, struct cel_vm *vm,
                   const struct cel_value *const facts[POLICY_GROUPS]);
 #define POLICY_ALL_PARTS UINT64_MAX
+/* The text that an expression (sticky) gives; empty where it fails or is not known. Lives until the
+ * vm's next use, and as long as the facts. */
+struct bytes policy_text(const struct policy_predicate *p, struct cel_vm *vm,
+                         const struct cel_value *const facts[POLICY_GROUPS]);
 
 #endif

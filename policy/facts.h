@@ -15,7 +15,7 @@ enum policy_group { POLICY_REQUEST, POLICY_STATIC, POLICY_LIVE, POLICY_GROUPS };
 
 enum policy_tier { POLICY_TIER_UNKNOWN, POLICY_EDGE, POLICY_REGIONAL, POLICY_CLOUD };
 
-struct policy_pair { /* a label, a header: names in lower case */
+struct policy_pair { /* a label, a header (of which the name is in lower case) */
     struct bytes name, value;
 };
 
@@ -72,17 +72,23 @@ struct policy_live {
     double weight;                /* breaker's ramp and health, 0..1; 1: nothing against it */
 };
 
+/* How a field is kept, what its fact is in CEL, and when it is absent. What cannot be (a share of
+ * 1.7, a negative price, NaN) comes from who errs or lies, and is absent too. */
 enum policy_encoding {
-    POLICY_TEXT,
-    POLICY_PAIRS,
-    POLICY_BOOL,
-    POLICY_COUNT,
-    POLICY_REAL,
-    POLICY_TRUTH /* 0 1 -1 */,
-    POLICY_MS /* duration from int64 ms */,
-    POLICY_US /* duration from double */,
-    POLICY_WALL /* timestamp */,
-    POLICY_TIER /* "edge" "regional" "cloud" */,
+    POLICY_TEXT,    /* struct bytes; string; empty: absent */
+    POLICY_PAIRS,   /* pairs and the count behind them; map(string, string); more than
+                     * POLICY_PAIRS_MAX: absent. Of one name the first counts */
+    POLICY_BOOL,    /* bool; never absent */
+    POLICY_INTEGER, /* int64_t; int; never absent */
+    POLICY_COUNT,   /* int64_t; int; negative: absent */
+    POLICY_REAL,    /* double, as POLICY_SHARE and _AMOUNT; not finite: absent */
+    POLICY_SHARE,   /* outside 0..1: absent */
+    POLICY_AMOUNT,  /* negative: absent */
+    POLICY_TRUTH,   /* int64_t 0, 1; bool; others: absent */
+    POLICY_MS,      /* int64_t; duration; negative: absent */
+    POLICY_US,      /* double; duration; negative, not finite: absent */
+    POLICY_WALL,    /* int64_t, ms since 1970; timestamp; never absent */
+    POLICY_TIER,    /* enum policy_tier; "edge" "regional" "cloud"; UNKNOWN: absent */
 };
 
 struct policy_fact {
@@ -93,23 +99,28 @@ struct policy_fact {
     const char *unit, *meaning; /* for people: docs, `policy facts`, errors */
 };
 extern const struct policy_fact policy_facts[];
-extern const size_t policy_fact_count;
+extern const size_t policy_fact_count; /* at most 64 */
+
+const char *policy_group_name(enum policy_group group); /* "request" "static" "live" */
+const char *policy_tier_name(enum policy_tier tier);    /* "" of UNKNOWN */
+enum policy_tier policy_tier_of(struct bytes name);     /* UNKNOWN: there is none of that name */
 
 /* The environment that policies are compiled in: facts[i] is policy_facts[i], in its group, at its
  * slot. Immutable, one for all. */
 const struct cel_env *policy_env(void);
 
-/* Fills slots of one group out of its struct, those whose bit is set in `wanted` (by index into
- * policy_facts). `space` holds a fact of POLICY_PAIRS as map entries: two values a pair. */
-struct policy_wanted {
-    uint64_t bits; /* fact_count is at most 64 */
+struct policy_wanted { /* facts: bit i is policy_facts[i] */
+    uint64_t bits;
 };
 #define POLICY_SLOTS_MAX 32
 #define POLICY_PAIRS_MAX 64
 struct policy_values {
-    struct cel_value slots[POLICY_SLOTS_MAX];
-    struct cel_value pairs[2 * POLICY_PAIRS_MAX];
+    struct cel_value slots[POLICY_SLOTS_MAX];     /* what cel.h calls facts[group] */
+    struct cel_value pairs[2 * POLICY_PAIRS_MAX]; /* entries of the group's one map */
 };
+/* Fills slots of one group out of its struct, those of the facts that are wanted (bits of other
+ * groups are passed over). The rest is left as it is, so that a group may be filled bit by bit.
+ * Values borrow from `from` and *ret_values. */
 void policy_facts_fill(enum policy_group group, const void *from, struct policy_wanted wanted,
                        struct policy_values *ret_values);
 
