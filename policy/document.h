@@ -145,8 +145,8 @@ const struct policy_rule *policy_set_match(const struct policy_set *set, struct 
                                            const struct policy_request *request);
 
 #define POLICY_VM_BYTES 65536 /* of the vm that evaluates policies */
-/* Is the predicate true of these? `parts`: which of its conjuncts, bit by bit; so
- * `static_parts` now and `~static_parts` later are the whole. `facts[group]` is policy_values.slots,
+/* Is the predicate true of these? `parts`: which of its conjuncts, bit by bit, so that
+ * `static_parts` now and `~static_parts` later are the whole. `facts[group]`: policy_values.slots,
  * filled for what the parts read; NULL where they read nothing of the group. */
 bool policy_holds(const struct policy_predicate *p, uint64_t parts, struct cel_vm *vm,
                   const struct cel_value *const facts[POLICY_GROUPS]);
