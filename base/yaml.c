@@ -44,7 +44,7 @@ static enum err new_item(struct builder *b, const yaml_event_t *event, enum yaml
                          struct yaml_item **ret_item)
 {
     if (++b->item_count > YAML_ITEMS_MAX)
-        return fail_at(b, event->start_mark, ERR_LIMIT, "too many items for a configuration");
+        return fail_at(b, event->start_mark, ERR_LIMIT, "too many items for a document");
     struct yaml_item *item = arena_calloc(b->arena, sizeof(*item));
     if (!item)
         return ERR_NO_MEMORY;
@@ -122,7 +122,7 @@ static enum err build_event(struct builder *b, const yaml_event_t *event, int de
         return ERR_OK;
     }
     if (depth >= YAML_DEPTH_MAX)
-        return fail_at(b, event->start_mark, ERR_LIMIT, "nested too deeply for a configuration");
+        return fail_at(b, event->start_mark, ERR_LIMIT, "nested too deeply for a document");
     struct yaml_item *item;
     TRY(new_item(b, event, event->type == YAML_MAPPING_START_EVENT ? YAML_MAP : YAML_LIST, &item));
     TRY(build_children(b, item, depth));
@@ -182,7 +182,7 @@ enum err yaml_tree_parse(struct bytes text, struct arena *arena, const struct ya
     *ret_problem = (struct yaml_problem){1, 1, ""};
     if (text.size > YAML_SIZE_MAX)
         return fail_at(&b, (yaml_mark_t){0, 0, 0}, ERR_LIMIT,
-                       "larger than a configuration can be (128 KiB)");
+                       "larger than a document can be (128 KiB)");
     if (!yaml_parser_initialize(&b.parser))
         return ERR_NO_MEMORY;
     yaml_parser_set_input_string(&b.parser, text.size ? text.data : (const uint8_t *)"", text.size);
@@ -192,6 +192,28 @@ enum err yaml_tree_parse(struct bytes text, struct arena *arena, const struct ya
     if (e == ERR_OK)
         *ret_root = root;
     return e;
+}
+
+/* "---" at the beginning of a line begins a document wherever it stands (YAML 1.2, 9.1.2). */
+static bool is_separator(struct bytes line)
+{
+    return bytes_starts_with(line, BYTES("---")) &&
+           (line.size == 3 || line.data[3] == ' ' || line.data[3] == '\t' || line.data[3] == '\r');
+}
+
+struct bytes yaml_next_document(struct bytes rest, unsigned *ret_lines)
+{
+    size_t size = 0;
+    *ret_lines = 0;
+    while (size < rest.size) {
+        struct bytes line = bytes_skip(rest, size);
+        line.size = bytes_find(line, '\n');
+        if (size > 0 && is_separator(line))
+            break;
+        size += line.size < rest.size - size ? line.size + 1 : line.size;
+        ++*ret_lines;
+    }
+    return bytes_of(rest.data, size);
 }
 
 bool yaml_item_is_null(const struct yaml_item *item)

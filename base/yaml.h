@@ -1,5 +1,5 @@
 /* The door to libyaml: one YAML document as a small tree in an arena, every item with its place in
- * the text. Strict where a configuration should be: no aliases, anchors, tags, second document or
+ * the text. Strict where a document should be: no aliases, anchors, tags, second document or
  * key that is not a plain text. Knows nothing of what the keys mean. */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
@@ -8,11 +8,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define YAML_SIZE_MAX                                                                              \
-    (128 * 1024)            /* bytes of a document: ten times the largest that makes sense         \
-                             */
-#define YAML_DEPTH_MAX 8    /* the schema needs 4 */
-#define YAML_ITEMS_MAX 4096 /* 64 backends of 5 keys, 64 peers, and room */
+#define YAML_SIZE_MAX (128 * 1024) /* bytes of a document: ten times the largest of sense */
+#define YAML_DEPTH_MAX 8           /* tests of policies need 8, configurations 4 */
+#define YAML_ITEMS_MAX 4096        /* 64 backends of 5 keys, 64 peers, and room */
 #define YAML_ARENA_SIZE (YAML_SIZE_MAX * 2 + YAML_ITEMS_MAX * 192)
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
@@ -40,6 +38,13 @@ struct yaml_problem {
 MUST_CHECK enum err yaml_tree_parse(struct bytes text, struct arena *arena,
                                     const struct yaml_item **ret_root,
                                     struct yaml_problem *ret_problem);
+/* Takes the first document off a stream of several: up to the next line that begins with "---".
+ * *ret_lines: line ends in it. Empty when `rest` is. */
+struct bytes yaml_next_document(struct bytes rest, unsigned *ret_lines);
+/* Where in the document `text` stands what became byte `offset` of a scalar (yaml_place.c); behind
+ * its last character where offset is its size or that of a blank. */
+void yaml_place_of(struct bytes text, const struct yaml_item *item, size_t offset,
+                   unsigned *ret_line, unsigned *ret_column);
 /* Nothing was written: an empty plain scalar, "~" or "null". */
 bool yaml_item_is_null(const struct yaml_item *item);
 /* "text", "a list" or "a mapping", for messages. */

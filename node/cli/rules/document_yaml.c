@@ -116,28 +116,6 @@ static enum err read_one(struct document_source *s, struct registry_op *op, bool
     return *ret_is_empty ? ERR_OK : read_document(s, root, op);
 }
 
-/* "---" at the beginning of a line begins a document wherever it stands (YAML 1.2, 9.1.2). */
-static bool is_separator(struct bytes line)
-{
-    return bytes_starts_with(line, BYTES("---")) &&
-           (line.size == 3 || line.data[3] == ' ' || line.data[3] == '\t' || line.data[3] == '\r');
-}
-
-static struct bytes next_document(struct bytes rest, unsigned *ret_lines)
-{
-    size_t size = 0;
-    *ret_lines = 0;
-    while (size < rest.size) {
-        struct bytes line = bytes_skip(rest, size);
-        line.size = bytes_find(line, '\n');
-        if (size > 0 && is_separator(line))
-            break;
-        size += line.size < rest.size - size ? line.size + 1 : line.size;
-        ++*ret_lines;
-    }
-    return bytes_of(rest.data, size);
-}
-
 enum err document_read_all(struct bytes yaml, uint64_t now_ms, struct arena *arena,
                            struct registry_op *ret_ops, size_t max, size_t *ret_count,
                            struct buf *why)
@@ -152,7 +130,7 @@ enum err document_read_all(struct bytes yaml, uint64_t now_ms, struct arena *are
         unsigned lines;
         struct registry_op op;
         bool is_empty;
-        s.text = next_document(yaml, &lines);
+        s.text = yaml_next_document(yaml, &lines);
         TRY(read_one(&s, &op, &is_empty));
         if (!is_empty && count == max) {
             found_say(why, "%u:1: more than %zu documents: apply them in parts", s.line_offset + 1,

@@ -270,7 +270,7 @@ static void depth_and_size_are_bounded(void **state)
     static struct parsed p;
     expect_refusal_with("[[[[[[[[[[[[a]]]]]]]]]]]]", "nested too deeply");
     memset(large, ' ', sizeof(large) - 1);
-    expect_refusal_with(large, "larger than a configuration can be");
+    expect_refusal_with(large, "larger than a document can be");
     memcpy(large, "peers: [", 8);
     for (size_t i = 8; i < 12008; i += 2)
         memcpy(large + i, "a,", 2);
