@@ -90,6 +90,8 @@ struct policy_ask {
     const struct policy_set *set;
     const struct policy_rule *rule; /* policy_set_match's */
     const struct policy_request *request;
+    struct bytes model;   /* to be found where a step names none: an alias is resolved, a cascade
+                           may have come before */
     double cost_left_usd; /* NAN: no bound */
     size_t first_step;    /* where to begin: retries never go back to an earlier step */
     struct cel_vm *vm;
@@ -110,6 +112,8 @@ struct policy_score {
 };
 void policy_score(const struct policy_weights *w, const struct policy_request *r,
                   const struct policy_candidate *c, struct policy_score *ret_score);
+/* How much a report of this age counts, 0..1; age_ms -1: not at all. */
+double policy_trust(int64_t age_ms);
 /* Chooses the version of a split by key and weights; empty: no split. */
 struct bytes policy_split(const struct policy_rule *rule, struct cel_vm *vm,
                           const struct policy_request *request);

@@ -1,0 +1,369 @@
+/* The decision; see decide.h. Called for every attempt of every request, so nothing here is
+ * proportional to the candidates but the last look when a sample found nobody. */
+#include "policy/pool.h"
+
+#include <math.h>
+
+#define WHOLE_MAX 16  /* a pool this small is looked at whole */
+#define DRAWS_MAX 24  /* to find POLICY_SAMPLE_MAX distinct ones */
+#define BAND 0.05     /* scores this close to the best are as good */
+#define BAND_OLD 0.25 /* ... and so much more when nothing is known of now */
+
+static const char *const names[] = {
+    [POLICY_CHOSEN] = "chosen",
+    [POLICY_SPARE] = "spare",
+    [POLICY_WORSE] = "worse",
+    [POLICY_REQUIRE_FAILED] = "require_failed",
+    [POLICY_STEP_FAILED] = "step_failed",
+    [POLICY_BARRED] = "barred",
+    [POLICY_TRIED] = "tried",
+    [POLICY_BREAKER] = "breaker",
+    [POLICY_BUSY] = "busy",
+    [POLICY_DRAINING] = "draining",
+    [POLICY_UNREACHABLE] = "unreachable",
+    [POLICY_DOUBTFUL] = "doubtful",
+    [POLICY_TOO_DEAR] = "too_dear",
+    [POLICY_TOO_SLOW] = "too_slow",
+};
+
+const char *policy_verdict_name(enum policy_verdict v)
+{
+    return v < POLICY_VERDICTS ? names[v] : "";
+}
+
+struct run {
+    const struct policy_ask *ask;
+    struct policy_plan *plan;
+    struct policy_values request;
+    struct policy_wanted request_filled;
+    size_t step;
+    struct policy_look good[POLICY_SAMPLE_MAX + WHOLE_MAX]; /* of this step */
+    size_t good_count;
+    struct policy_look fallback; /* the best that is better than nobody; candidate NULL: none */
+};
+
+/* --- conditions */
+
+static bool holds_now(struct run *run, const struct policy_predicate *p,
+                      const struct policy_candidate *c)
+{
+    struct policy_values facts_static, facts_live;
+    const struct cel_value *facts[POLICY_GROUPS] = {run->request.slots, facts_static.slots,
+                                                    facts_live.slots};
+    if (!p->program)
+        return true;
+    struct policy_wanted missing = {p->reads[POLICY_REQUEST].bits & ~run->request_filled.bits};
+    if (missing.bits) {
+        policy_facts_fill(POLICY_REQUEST, run->ask->request, missing, &run->request);
+        run->request_filled.bits |= missing.bits;
+    }
+    policy_facts_fill(POLICY_STATIC, &c->facts, p->reads[POLICY_STATIC], &facts_static);
+    policy_facts_fill(POLICY_LIVE, &c->live, p->reads[POLICY_LIVE], &facts_live);
+    return policy_holds(p, ~p->static_parts, run->ask->vm, facts);
+}
+
+static enum policy_verdict judge(struct run *run, const struct policy_candidate *c)
+{
+    const struct policy_rule *rule = run->ask->rule;
+    for (size_t i = 0; i < rule->require_count; i++)
+        if (!holds_now(run, &rule->require[i], c))
+            return POLICY_REQUIRE_FAILED;
+    if (run->step < rule->step_count && !holds_now(run, &rule->steps[run->step].where, c))
+        return POLICY_STEP_FAILED;
+    return POLICY_SPARE;
+}
+
+bool policy_allows(const struct policy_rule *rule, struct cel_vm *vm,
+                   const struct policy_request *request, const struct policy_candidate *c)
+{
+    struct policy_values values[POLICY_GROUPS];
+    const struct cel_value *facts[POLICY_GROUPS] = {values[0].slots, values[1].slots,
+                                                    values[2].slots};
+    const void *from[POLICY_GROUPS] = {request, &c->facts, &c->live};
+    for (size_t i = 0; i < rule->require_count; i++) {
+        const struct policy_predicate *p = &rule->require[i];
+        for (int g = 0; g < POLICY_GROUPS; g++)
+            policy_facts_fill((enum policy_group)g, from[g], p->reads[g], &values[g]);
+        if (!policy_holds(p, POLICY_ALL_PARTS, vm, facts))
+            return false;
+    }
+    return true;
+}
+
+/* --- looking at one */
+
+static void keep(struct policy_plan *plan, const struct policy_look *look)
+{
+    if (plan->count < POLICY_LOOKED_MAX)
+        plan->looks[plan->count++] = *look;
+    else
+        plan->cut = true;
+}
+
+static bool is_over_money(const struct policy_ask *ask, const struct policy_score *s)
+{
+    return !isnan(ask->cost_left_usd) && !(s->cost_usd <= ask->cost_left_usd);
+}
+
+static bool is_over_time(const struct policy_ask *ask, const struct policy_score *s)
+{
+    return ask->request->deadline_ms >= 0 &&
+           s->answer_us > (double)ask->request->deadline_ms * 1000;
+}
+
+/* A fallback is better the sooner its step came, then by score. */
+static void consider_fallback(struct run *run, const struct policy_look *look)
+{
+    const struct policy_look *old = &run->fallback;
+    if (!old->candidate || (old->step == look->step && look->score < old->score))
+        run->fallback = *look;
+}
+
+static enum policy_verdict weigh(struct run *run, enum policy_verdict v, struct policy_look *look)
+{
+    struct policy_score s;
+    const struct policy_ask *ask = run->ask;
+    policy_score(policy_weights_of(ask->rule, run->step), ask->request, look->candidate, &s);
+    look->score = s.score;
+    look->answer_us = s.answer_us;
+    look->cost_usd = s.cost_usd;
+    look->failure = s.failure;
+    if (is_over_money(ask, &s))
+        return POLICY_TOO_DEAR;
+    return v == POLICY_SPARE && is_over_time(ask, &s) ? POLICY_TOO_SLOW : v;
+}
+
+static void look_at(struct run *run, struct policy_candidate *c)
+{
+    struct policy_look look = {.candidate = c,
+                               .step = (uint16_t)run->step,
+                               .score = NAN,
+                               .answer_us = NAN,
+                               .cost_usd = NAN,
+                               .failure = NAN};
+    enum policy_verdict v = run->ask->ops->refresh(run->ask->ctx, c);
+    if (v == POLICY_SPARE || v == POLICY_DOUBTFUL) {
+        enum policy_verdict rules = judge(run, c);
+        v = rules == POLICY_SPARE ? weigh(run, v, &look) : rules;
+    }
+    look.verdict = (uint8_t)v;
+    if (v == POLICY_SPARE && run->good_count < sizeof run->good / sizeof run->good[0]) {
+        run->good[run->good_count++] = look;
+        return;
+    }
+    if (v == POLICY_DOUBTFUL || v == POLICY_TOO_SLOW)
+        consider_fallback(run, &look);
+    keep(run->plan, &look);
+}
+
+/* --- sampling */
+
+/* Every octave of ranks is as likely as another: near the best most, but everybody now and then. */
+static uint32_t draw_rank(struct rng *rng, uint32_t count)
+{
+    double rank = exp(rng_unit(rng) * log1p((double)count)) - 1;
+    return rank < count ? (uint32_t)rank : count - 1;
+}
+
+static bool is_among(const uint32_t *drawn, size_t count, uint32_t rank)
+{
+    for (size_t i = 0; i < count; i++)
+        if (drawn[i] == rank)
+            return true;
+    return false;
+}
+
+static void look_at_pool(struct run *run, const struct policy_pool *pool,
+                         struct policy_candidates *candidates)
+{
+    uint32_t drawn[POLICY_SAMPLE_MAX];
+    size_t count = 0;
+    bool is_whole = pool->count <= WHOLE_MAX;
+    if (!is_whole) {
+        run->plan->cut = true;
+        for (int i = 0; i < DRAWS_MAX && count < POLICY_SAMPLE_MAX; i++) {
+            uint32_t rank = draw_rank(run->ask->rng, pool->count);
+            if (is_among(drawn, count, rank))
+                continue;
+            drawn[count++] = rank;
+            look_at(run, &candidates->items[pool->ranks[rank]]);
+        }
+    }
+    for (uint32_t rank = 0; rank < pool->count && (is_whole || run->good_count == 0); rank++)
+        if (!is_among(drawn, count, rank))
+            look_at(run, &candidates->items[pool->ranks[rank]]);
+}
+
+/* --- choosing */
+
+static void swap(struct policy_look *a, struct policy_look *b)
+{
+    struct policy_look t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void sort_good(struct run *run)
+{
+    for (size_t i = 1; i < run->good_count; i++)
+        for (size_t k = i; k > 0 && run->good[k].score < run->good[k - 1].score; k--)
+            swap(&run->good[k], &run->good[k - 1]);
+}
+
+/* How far from the best one a score is as good: the less is known of now, the farther, so that
+ * many nodes with the same old facts do not all choose the same. */
+static double bound_of(const struct run *run)
+{
+    const struct policy_look *best = &run->good[0];
+    double trust = best->candidate->facts.local ? 1 : policy_trust(best->candidate->live.age_ms);
+    return best->score * (1 + BAND + BAND_OLD * (1 - trust));
+}
+
+/* Of those that are as good: one of our own, which saves the hop, else any of them; one that comes
+ * back from trouble takes part by its weight. */
+static size_t choose(struct run *run)
+{
+    double bound = bound_of(run);
+    size_t equal[sizeof run->good / sizeof run->good[0]], count = 0;
+    for (size_t i = 0; i < run->good_count && run->good[i].score <= bound; i++) {
+        const struct policy_candidate *c = run->good[i].candidate;
+        if (c->live.weight < 1 && !rng_chance(run->ask->rng, c->live.weight))
+            continue;
+        if (c->facts.local)
+            return i;
+        equal[count++] = i;
+    }
+    if (count > 0)
+        return equal[rng_below(run->ask->rng, count)];
+    for (size_t i = 0; i < run->good_count; i++)
+        if (rng_chance(run->ask->rng, run->good[i].candidate->live.weight))
+            return i;
+    return 0;
+}
+
+static double hedge_after_us(const struct policy_rule *rule, const struct policy_candidate *c)
+{
+    double p = rule->limits.hedge_percentile;
+    double p50 = c->live.ttft_p50_us, p99 = c->live.ttft_p99_us;
+    if (rule->limits.hedge_after_ms >= 0)
+        return (double)rule->limits.hedge_after_ms * 1000;
+    if (!(p > 0 && p < 1) || !(p50 >= 0) || !(p99 >= p50))
+        return NAN;
+    /* A tail that falls exponentially through both. */
+    double share = log(2 * (1 - fmin(fmax(p, 0.5), 0.99))) / log(2 * (1 - 0.99));
+    return p50 + (p99 - p50) * share;
+}
+
+/* The chosen one first, the spares after it, then whatever else was looked at. */
+static void write_plan(struct run *run, size_t chosen)
+{
+    struct policy_plan *plan = run->plan;
+    struct policy_look looks[POLICY_LOOKED_MAX];
+    size_t count = 0;
+    run->good[chosen].verdict = POLICY_CHOSEN;
+    looks[count++] = run->good[chosen];
+    for (size_t i = 0; i < run->good_count && count < POLICY_LOOKED_MAX; i++)
+        if (i != chosen)
+            looks[count++] = run->good[i];
+    plan->good = count;
+    for (size_t i = 0; i < plan->count && count < POLICY_LOOKED_MAX; i++)
+        if (plan->looks[i].candidate != looks[0].candidate)
+            looks[count++] = plan->looks[i];
+    memcpy(plan->looks, looks, count * sizeof looks[0]);
+    plan->count = count;
+    plan->model = looks[0].candidate->facts.model;
+    plan->hedge_after_us = hedge_after_us(run->ask->rule, looks[0].candidate);
+}
+
+/* --- steps */
+
+static void note_left(struct run *run, const struct policy_pool *pool,
+                      struct policy_candidates *candidates)
+{
+    for (uint32_t i = 0; i < pool->left_count; i++) {
+        const struct policy_look look = {.candidate = &candidates->items[pool->left[i].index],
+                                         .step = (uint16_t)run->step,
+                                         .verdict = pool->left[i].verdict,
+                                         .score = NAN,
+                                         .answer_us = NAN,
+                                         .cost_usd = NAN,
+                                         .failure = NAN};
+        keep(run->plan, &look);
+    }
+}
+
+static enum err try_model(struct run *run, struct bytes model, bool *is_found)
+{
+    struct policy_candidates *candidates = run->ask->ops->find(run->ask->ctx, model);
+    if (!candidates)
+        return ERR_OK;
+    *is_found = true;
+    const struct policy_pool *pool = policy_pool_get(run->ask, candidates, run->step);
+    if (!pool)
+        return ERR_NO_MEMORY;
+    look_at_pool(run, pool, candidates);
+    note_left(run, pool, candidates);
+    return ERR_OK;
+}
+
+/* The models of a step are tried in their order: the first that has somebody. */
+static enum err try_step(struct run *run, bool *is_found)
+{
+    const struct policy_rule *rule = run->ask->rule;
+    const struct policy_step *step = run->step < rule->step_count ? &rule->steps[run->step] : NULL;
+    if (!step || step->model_count == 0)
+        return try_model(run, run->ask->model, is_found);
+    for (size_t i = 0; i < step->model_count && run->good_count == 0; i++)
+        TRY(try_model(run, step->models[i], is_found));
+    return ERR_OK;
+}
+
+/* The verdict that says most: what the rules forbid before what is only so now. */
+static enum policy_verdict reason_for_none(const struct policy_plan *plan)
+{
+    static const uint8_t order[] = {POLICY_TOO_DEAR,    POLICY_BREAKER,       POLICY_BUSY,
+                                    POLICY_DRAINING,    POLICY_TRIED,         POLICY_UNREACHABLE,
+                                    POLICY_STEP_FAILED, POLICY_REQUIRE_FAILED};
+    for (size_t k = 0; k < sizeof order; k++)
+        for (size_t i = 0; i < plan->count; i++)
+            if (plan->looks[i].verdict == order[k])
+                return (enum policy_verdict)order[k];
+    return POLICY_BARRED;
+}
+
+static void finish(struct run *run)
+{
+    if (run->good_count == 0 && run->fallback.candidate) {
+        run->good[0] = run->fallback;
+        run->good_count = 1;
+    }
+    if (run->good_count == 0) {
+        run->plan->none = reason_for_none(run->plan);
+        return;
+    }
+    sort_good(run);
+    write_plan(run, choose(run));
+}
+
+enum err policy_decide(const struct policy_ask *ask, struct policy_plan *ret_plan)
+{
+    struct run run = {.ask = ask, .plan = ret_plan};
+    const struct policy_rule *rule = ask->rule;
+    size_t end = rule->step_count + (rule->step_count == 0 || rule->last_resort);
+    bool is_found = false;
+    ret_plan->rule = rule;
+    ret_plan->count = ret_plan->good = 0;
+    ret_plan->cut = false;
+    ret_plan->model = ask->model;
+    ret_plan->hedge_after_us = NAN;
+    ret_plan->none = POLICY_BARRED;
+    for (run.step = ask->first_step; run.step < end && run.good_count == 0; run.step++) {
+        enum err e = try_step(&run, &is_found);
+        if (e != ERR_OK)
+            return e;
+    }
+    if (!is_found)
+        return ERR_NOT_FOUND;
+    finish(&run);
+    return ERR_OK;
+}
