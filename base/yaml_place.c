@@ -1,7 +1,7 @@
-/* Where in a document a character of a scalar stands, whatever the scalar's style. A scalar and what
- * stands for it in the document differ in blanks (folding, indentation) and escapes alone; so the
- * n-th character that is no blank is found by counting such characters. Called by whoever reports a
- * mistake inside a scalar. */
+/* Where in a document a character of a scalar stands, in any style of scalars. A scalar and what
+ * stands for it differ in blanks (folding, indentation) and escapes alone, so the n-th character
+ * that is no blank is found by counting such characters. Called by whoever reports a mistake inside
+ * a scalar. */
 #include "base/yaml.h"
 
 #include "base/utf8.h"
@@ -33,7 +33,8 @@ static void step_times(struct cursor *c, size_t count)
         step(c);
 }
 
-/* Characters of the unit at the cursor that stands for one of the scalar; 0: for a blank or none. */
+/* Characters of what stands at the cursor for one of the scalar. 0: it is a blank, or stands for
+ * one or for none, and is *ret_skip long. */
 static size_t unit_size(const struct cursor *c, uint8_t style, size_t *ret_skip)
 {
     uint8_t first = c->rest.data[0];

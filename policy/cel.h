@@ -127,6 +127,11 @@ size_t policy_cel_part_count(const struct cel_program *program);
 /* Does a part, or POLICY_CEL_WHOLE, read this fact (an index into env->facts)? */
 bool policy_cel_reads(const struct cel_program *program, size_t part, size_t fact);
 
+/* Can these two never both be true? Found out for comparisons of one fact with constants among the
+ * first CEL_EXCLUDE_PARTS_MAX parts of each; false: unknown. */
+#define CEL_EXCLUDE_PARTS_MAX 64
+bool policy_cel_excludes(const struct cel_program *a, const struct cel_program *b);
+
 /* --- evaluating */
 
 struct cel_vm;
@@ -143,6 +148,8 @@ uint64_t policy_cel_vm_cost(const struct cel_vm *vm);
  * and as long as the facts. A failure is a value of kind CEL_ERROR or CEL_ABSENT. */
 struct cel_value policy_cel_eval(struct cel_vm *vm, const struct cel_program *program, size_t part,
                                  const struct cel_value *const *facts);
+/* Is it false (or a failure) whatever the facts? As far as can be told, see policy_cel_excludes. */
+bool policy_cel_is_never(struct cel_vm *vm, const struct cel_program *program);
 /* The line and column of a failure that `program` gave. */
 void policy_cel_locate(const struct cel_program *program, struct cel_value failure,
                        struct cel_problem *ret_problem);

@@ -118,7 +118,7 @@ struct policy_source {
 struct policy_mistakes {
     struct policy_mistake items[POLICY_MISTAKES_MAX];
     size_t source[POLICY_MISTAKES_MAX]; /* index of the source each lies in */
-    size_t count;                       /* further ones are not kept */
+    size_t count; /* in the order in which they stand; further ones are not kept */
 };
 /* All of them or none: INVALID with the mistakes (also: a strategy that nobody defines, two
  * documents of one name, a step that cannot be reached, a contradiction, weights that are none),
