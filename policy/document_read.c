@@ -23,6 +23,10 @@ static void make_plain(char *text)
 
 static void keep_mistake(struct policy_mistakes *m, size_t source, uint32_t line, uint32_t column,
                          const char *path, const char *format, va_list args)
+    __attribute__((format(printf, 6, 0)));
+
+static void keep_mistake(struct policy_mistakes *m, size_t source, uint32_t line, uint32_t column,
+                         const char *path, const char *format, va_list args)
 {
     if (m->count == POLICY_MISTAKES_MAX)
         return;
