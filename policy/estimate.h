@@ -1,0 +1,77 @@
+/* What a deployment is expected to take for a request, learned from answers.
+ *
+ *     first byte = base + prefill x uncached tokens + service x (requests ahead / slots)
+ *     answer     = first byte + decode x output tokens
+ *
+ * Each coefficient starts at the prior of the deployment's class and moves by what was observed: up
+ * at once, down slowly (peak EWMA, as in Finagle and linkerd), the difference shared among the
+ * parts by their share of what was expected. What was learned long ago fades back to the prior;
+ * it never fades to idle. A call that failed fast teaches nothing; one that failed after more time
+ * than expected is a slow one.
+ *
+ * Not: RTT and own in-flight that others do not see; the caller adds them. Any input is fine:
+ * results are finite, never negative, and at most POLICY_ESTIMATE_MAX_US. */
+#ifndef POLICY_ESTIMATE_H
+#define POLICY_ESTIMATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POLICY_ESTIMATE_MAX_US UINT64_C(86400000000) /* a day */
+#define POLICY_ESTIMATE_HALF_MS 60000 /* after this without a word, half of it is the prior again */
+
+enum policy_class { POLICY_CPU, POLICY_NPU, POLICY_GPU, POLICY_CLASSES };
+enum policy_tier { POLICY_EDGE, POLICY_REGIONAL, POLICY_CLOUD, POLICY_TIERS };
+
+/* What is assumed of a deployment before it has answered. Values that are no number, negative or
+ * absurd are cut to the limits. */
+struct policy_prior {
+    double base_us;    /* to the first byte of an empty prompt */
+    double prefill_us; /* for each uncached token of the prompt */
+    double service_us; /* for which a request holds its slot */
+    double decode_us;  /* for each token of the answer */
+};
+/* Of a mid-sized model on such hardware. Out of range: the slowest. */
+struct policy_prior policy_prior_of(enum policy_class hardware, enum policy_tier tier);
+
+struct policy_learned {
+    double value;
+    double samples; /* that it rests on, up to a limit */
+    uint64_t at_ms; /* of the newest */
+};
+
+struct policy_estimate { /* the caller's storage */
+    struct policy_prior prior;
+    struct policy_learned base, prefill, service, decode;
+};
+
+/* Load as it was when the request was sent, or as it is now; without that request itself. */
+struct policy_load {
+    uint32_t inflight; /* that run there */
+    uint32_t queued;   /* that wait there */
+    uint32_t slots;    /* 0: not known, then only those that wait are ahead */
+};
+
+struct policy_observation {
+    struct policy_load load;
+    uint32_t prompt_tokens_uncached;
+    uint32_t output_tokens; /* 0: not known, or none came */
+    uint64_t first_byte_us; /* from sending; of a failed one, until it failed */
+    uint64_t decode_us;     /* from the first byte to the last */
+    bool is_failed;
+};
+
+void policy_estimate_init(struct policy_estimate *e, struct policy_prior prior);
+void policy_estimate_observe(struct policy_estimate *e, const struct policy_observation *o,
+                             uint64_t now_ms);
+uint64_t policy_estimate_first_byte_us(const struct policy_estimate *e,
+                                       uint32_t prompt_tokens_uncached, struct policy_load load,
+                                       uint64_t now_ms);
+/* Never less for more tokens, requests that run or requests that wait. */
+uint64_t policy_estimate_answer_us(const struct policy_estimate *e, uint32_t prompt_tokens_uncached,
+                                   uint32_t output_tokens, struct policy_load load,
+                                   uint64_t now_ms);
+/* How far it rests on what was observed, not on the prior: 0..1. */
+double policy_estimate_confidence(const struct policy_estimate *e, uint64_t now_ms);
+
+#endif
