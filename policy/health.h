@@ -28,7 +28,7 @@ struct policy_health_facts {
     enum policy_warmth model;
 };
 
-struct policy_health_weights { /* relative to each other; negative or NaN: 0 */
+struct policy_health_weights { /* relative to each other; negative or not finite: 0 */
     double latency;            /* 1 */
     double errors;             /* 1 */
     double model;              /* 0.5 */
