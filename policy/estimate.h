@@ -3,11 +3,12 @@
  *     first byte = base + prefill x uncached tokens + service x (requests ahead / slots)
  *     answer     = first byte + decode x output tokens
  *
- * Each coefficient starts at the prior of the deployment's class and moves by what was observed: up
- * at once, down slowly (peak EWMA, as in Finagle and linkerd), the difference shared among the
- * parts by their share of what was expected. What was learned long ago fades back to the prior;
- * it never fades to idle. A call that failed fast teaches nothing; one that failed after more time
- * than expected is a slow one.
+ * Each coefficient starts at the prior of the deployment's class and moves by what was observed:
+ * slowly within the usual noise and down, at once up a peak (peak EWMA, as in Finagle and linkerd).
+ * The difference is shared among the parts by the square of their share of what was expected
+ * (normalised least mean squares). What was learned long ago fades back to the prior; it never
+ * fades to idle. A call that failed fast teaches nothing; one that failed after more time than
+ * expected is a slow one.
  *
  * Not: RTT and own in-flight that others do not see; the caller adds them. Any input is fine:
  * results are finite, never negative, and at most POLICY_ESTIMATE_MAX_US. */
@@ -23,8 +24,8 @@
 enum policy_class { POLICY_CPU, POLICY_NPU, POLICY_GPU, POLICY_CLASSES };
 enum policy_tier { POLICY_EDGE, POLICY_REGIONAL, POLICY_CLOUD, POLICY_TIERS };
 
-/* What is assumed of a deployment before it has answered. Values that are no number, negative or
- * absurd are cut to the limits. */
+/* What is assumed of a deployment before it has answered. What is negative or no number becomes the
+ * slowest class's, what is absurd is cut to limits. */
 struct policy_prior {
     double base_us;    /* to the first byte of an empty prompt */
     double prefill_us; /* for each uncached token of the prompt */
@@ -56,7 +57,7 @@ struct policy_observation {
     struct policy_load load;
     uint32_t prompt_tokens_uncached;
     uint32_t output_tokens; /* 0: not known, or none came */
-    uint64_t first_byte_us; /* from sending; of a failed one, until it failed */
+    uint64_t first_byte_us; /* from sending, 0: not known; of a failed one, until it failed */
     uint64_t decode_us;     /* from the first byte to the last */
     bool is_failed;
 };
