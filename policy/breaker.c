@@ -192,10 +192,10 @@ void policy_breaker_end(struct policy_breaker *b, struct policy_call call,
 {
     CHECK(!call.is_probe || b->probes_inflight > 0);
     b->probes_inflight -= call.is_probe;
-    if (outcome == POLICY_BUSY)
+    if (outcome == POLICY_CALL_BUSY)
         note_busy(b, retry_after_ms, now_ms);
-    bool is_failure = outcome == POLICY_FAILURE;
-    if ((outcome != POLICY_SUCCESS && !is_failure) || call.moves != b->moves)
+    bool is_failure = outcome == POLICY_CALL_FAILURE;
+    if ((outcome != POLICY_CALL_SUCCESS && !is_failure) || call.moves != b->moves)
         return;
     bool is_slow = b->cfg->slow_ms > 0 && latency_ms > b->cfg->slow_ms;
     if (b->state == POLICY_CLOSED)

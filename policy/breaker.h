@@ -44,11 +44,11 @@ extern const struct policy_breaker_cfg policy_breaker_defaults;
 enum policy_breaker_state { POLICY_CLOSED, POLICY_OPEN, POLICY_HALF_OPEN };
 
 enum policy_outcome {
-    POLICY_SUCCESS,   /* also the client's own mistakes: 4xx but 429 */
-    POLICY_FAILURE,   /* 5xx, reset, refused, timed out */
-    POLICY_BUSY,      /* 429, or 503 with Retry-After */
-    POLICY_CANCELLED, /* given up by the caller, or lost against a hedge */
-    POLICY_OWN_ERROR, /* we are at fault: no memory, no descriptors */
+    POLICY_CALL_SUCCESS,   /* also the client's own mistakes: 4xx but 429 */
+    POLICY_CALL_FAILURE,   /* 5xx, reset, refused, timed out */
+    POLICY_CALL_BUSY,      /* 429, or 503 with Retry-After */
+    POLICY_CALL_CANCELLED, /* given up by the caller, or lost against a hedge */
+    POLICY_CALL_OWN_ERROR, /* we are at fault: no memory, no descriptors */
 };
 
 enum policy_trip { /* why it opened last */

@@ -15,6 +15,8 @@
 #ifndef POLICY_ESTIMATE_H
 #define POLICY_ESTIMATE_H
 
+#include "policy/facts.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,7 +24,6 @@
 #define POLICY_ESTIMATE_HALF_MS 60000 /* after this without a word, half of it is the prior again */
 
 enum policy_class { POLICY_CPU, POLICY_NPU, POLICY_GPU, POLICY_CLASSES };
-enum policy_tier { POLICY_EDGE, POLICY_REGIONAL, POLICY_CLOUD, POLICY_TIERS };
 
 /* What is assumed of a deployment before it has answered. What is negative or no number becomes the
  * slowest class's, what is absurd is cut to limits. */

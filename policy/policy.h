@@ -5,13 +5,19 @@
  *   facts.h     what expressions may name
  *   document.h  RoutePolicy and Strategy: text to a checked set of rules
  *   decide.h    candidates and a request to an ordered plan
+ *   breaker.h health.h estimate.h sketch.h budget.h   what was experienced, in numbers
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
+#include "policy/breaker.h"
+#include "policy/budget.h"
 #include "policy/cel.h"
 #include "policy/decide.h"
 #include "policy/document.h"
+#include "policy/estimate.h"
 #include "policy/facts.h"
+#include "policy/health.h"
+#include "policy/sketch.h"
 
 #endif

@@ -50,7 +50,7 @@ static void calls(struct world *w, int count, enum policy_outcome outcome)
 static void slow_calls(struct world *w, int count)
 {
     for (int i = 0; i < count; i++)
-        policy_breaker_end(&w->b, policy_breaker_begin(&w->b, w->now_ms), POLICY_SUCCESS,
+        policy_breaker_end(&w->b, policy_breaker_begin(&w->b, w->now_ms), POLICY_CALL_SUCCESS,
                            w->cfg.slow_ms + 1, 0, w->now_ms, &w->rng);
 }
 
@@ -61,7 +61,7 @@ static bool admits(const struct world *w)
 
 static void trip(struct world *w)
 {
-    calls(w, (int)w->cfg.failures_max, POLICY_FAILURE);
+    calls(w, (int)w->cfg.failures_max, POLICY_CALL_FAILURE);
     assert_int_equal(w->b.state, POLICY_OPEN);
 }
 
@@ -74,7 +74,7 @@ static void wait_open(struct world *w)
 static void close_again(struct world *w)
 {
     wait_open(w);
-    calls(w, (int)w->cfg.probes_needed, POLICY_SUCCESS);
+    calls(w, (int)w->cfg.probes_needed, POLICY_CALL_SUCCESS);
     assert_int_equal(w->b.state, POLICY_CLOSED);
 }
 
@@ -97,9 +97,9 @@ static void failures_in_a_row_trip_it_at_once(void **state)
     (void)state;
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
-    calls(&w, 4, POLICY_FAILURE);
+    calls(&w, 4, POLICY_CALL_FAILURE);
     assert_true(admits(&w));
-    call(&w, POLICY_FAILURE);
+    call(&w, POLICY_CALL_FAILURE);
     assert_false(admits(&w));
     assert_true(policy_breaker_weight(&w.b, w.now_ms) == 0);
     assert_string_equal(policy_trip_name(w.b.trip), "consecutive_failures");
@@ -110,9 +110,9 @@ static void a_success_begins_the_row_anew(void **state)
     (void)state;
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
-    calls(&w, 4, POLICY_FAILURE);
-    call(&w, POLICY_SUCCESS);
-    calls(&w, 4, POLICY_FAILURE);
+    calls(&w, 4, POLICY_CALL_FAILURE);
+    call(&w, POLICY_CALL_SUCCESS);
+    calls(&w, 4, POLICY_CALL_FAILURE);
     assert_true(admits(&w));
 }
 
@@ -122,12 +122,12 @@ static void a_rate_of_errors_trips_it_once_there_are_enough_calls(void **state)
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
     for (int i = 0; i < 9; i++) {
-        call(&w, POLICY_FAILURE);
-        call(&w, POLICY_SUCCESS);
+        call(&w, POLICY_CALL_FAILURE);
+        call(&w, POLICY_CALL_SUCCESS);
     }
-    call(&w, POLICY_SUCCESS);
+    call(&w, POLICY_CALL_SUCCESS);
     assert_int_equal(w.b.state, POLICY_CLOSED); /* 9 of 19 */
-    call(&w, POLICY_FAILURE);
+    call(&w, POLICY_CALL_FAILURE);
     assert_int_equal(w.b.state, POLICY_OPEN); /* 10 of 20 */
     assert_string_equal(policy_trip_name(w.b.trip), "error_rate");
 }
@@ -138,14 +138,14 @@ static void errors_are_forgotten_with_the_window(void **state)
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
     for (int i = 0; i < 9; i++) {
-        call(&w, POLICY_FAILURE);
-        call(&w, POLICY_SUCCESS);
+        call(&w, POLICY_CALL_FAILURE);
+        call(&w, POLICY_CALL_SUCCESS);
     }
     assert_int_equal(policy_breaker_rates(&w.b, w.now_ms).errors, 9);
     w.now_ms += w.cfg.window_ms;
     assert_int_equal(policy_breaker_rates(&w.b, w.now_ms).calls, 0);
-    call(&w, POLICY_FAILURE);
-    call(&w, POLICY_FAILURE);
+    call(&w, POLICY_CALL_FAILURE);
+    call(&w, POLICY_CALL_FAILURE);
     assert_int_equal(w.b.state, POLICY_CLOSED);
 }
 
@@ -154,7 +154,7 @@ static void calls_that_crawl_trip_it(void **state)
     (void)state;
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
-    calls(&w, 4, POLICY_SUCCESS);
+    calls(&w, 4, POLICY_CALL_SUCCESS);
     slow_calls(&w, 15);
     assert_int_equal(w.b.state, POLICY_CLOSED);
     slow_calls(&w, 1);
@@ -179,7 +179,7 @@ static void good_calls_trip_nothing_even_with_limits_of_zero(void **state)
     w.cfg.error_rate_max = 0;
     w.cfg.slow_rate_max = 0;
     start(&w);
-    calls(&w, 100, POLICY_SUCCESS);
+    calls(&w, 100, POLICY_CALL_SUCCESS);
     assert_int_equal(w.b.state, POLICY_CLOSED);
 }
 
@@ -190,12 +190,12 @@ static void what_the_caller_gave_up_and_own_errors_say_nothing(void **state)
     (void)state;
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
-    calls(&w, 4, POLICY_FAILURE);
-    calls(&w, 50, POLICY_CANCELLED);
-    calls(&w, 50, POLICY_OWN_ERROR);
+    calls(&w, 4, POLICY_CALL_FAILURE);
+    calls(&w, 50, POLICY_CALL_CANCELLED);
+    calls(&w, 50, POLICY_CALL_OWN_ERROR);
     assert_int_equal(policy_breaker_rates(&w.b, w.now_ms).calls, 4);
     assert_true(admits(&w));
-    call(&w, POLICY_FAILURE); /* nor do they break the row */
+    call(&w, POLICY_CALL_FAILURE); /* nor do they break the row */
     assert_false(admits(&w));
 }
 
@@ -205,7 +205,7 @@ static void busy_is_no_failure_but_is_not_asked_before_its_time(void **state)
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
     for (int i = 0; i < 100; i++)
-        policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_BUSY, 1, 7000,
+        policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_CALL_BUSY, 1, 7000,
                            w.now_ms, &w.rng);
     assert_int_equal(w.b.state, POLICY_CLOSED);
     assert_int_equal(policy_breaker_rates(&w.b, w.now_ms).calls, 0);
@@ -225,12 +225,12 @@ static void busy_without_a_time_is_short_and_with_a_long_one_is_cut(void **state
     (void)state;
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
-    call(&w, POLICY_BUSY);
+    call(&w, POLICY_CALL_BUSY);
     assert_int_equal(w.b.busy_until_ms, w.now_ms + w.cfg.busy_ms);
-    policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_BUSY, 1, UINT64_MAX,
+    policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_CALL_BUSY, 1, UINT64_MAX,
                        w.now_ms, &w.rng);
     assert_int_equal(w.b.busy_until_ms, w.now_ms + w.cfg.busy_ms_max);
-    call(&w, POLICY_BUSY); /* a shorter one takes nothing back */
+    call(&w, POLICY_CALL_BUSY); /* a shorter one takes nothing back */
     assert_int_equal(w.b.busy_until_ms, w.now_ms + w.cfg.busy_ms_max);
 }
 
@@ -255,7 +255,7 @@ static void after_its_time_only_so_many_probes_run_at_once(void **state)
     assert_false(admits(&w));
     assert_true(policy_breaker_weight(&w.b, w.now_ms) == 0);
     assert_false(policy_breaker_begin(&w.b, w.now_ms).is_probe);
-    end(&w, one, POLICY_SUCCESS);
+    end(&w, one, POLICY_CALL_SUCCESS);
     assert_true(admits(&w));
 }
 
@@ -286,12 +286,12 @@ static void one_failed_probe_opens_it_again(void **state)
     start(&w);
     trip(&w);
     wait_open(&w);
-    calls(&w, 2, POLICY_SUCCESS);
-    call(&w, POLICY_FAILURE);
+    calls(&w, 2, POLICY_CALL_SUCCESS);
+    call(&w, POLICY_CALL_FAILURE);
     assert_int_equal(w.b.state, POLICY_OPEN);
     assert_string_equal(policy_trip_name(w.b.trip), "probe_failed");
     wait_open(&w);
-    calls(&w, 2, POLICY_SUCCESS); /* the former two do not count */
+    calls(&w, 2, POLICY_CALL_SUCCESS); /* the former two do not count */
     assert_int_equal(w.b.state, POLICY_HALF_OPEN);
 }
 
@@ -302,7 +302,7 @@ static void once_closed_the_row_of_failures_begins_anew(void **state)
     start(&w);
     trip(&w);
     close_again(&w);
-    calls(&w, 4, POLICY_FAILURE);
+    calls(&w, 4, POLICY_CALL_FAILURE);
     assert_int_equal(w.b.state, POLICY_CLOSED);
 }
 
@@ -324,11 +324,11 @@ static void a_probe_without_a_verdict_gives_its_place_back(void **state)
     start(&w);
     trip(&w);
     wait_open(&w);
-    calls(&w, 20, POLICY_CANCELLED);
-    calls(&w, 20, POLICY_OWN_ERROR);
+    calls(&w, 20, POLICY_CALL_CANCELLED);
+    calls(&w, 20, POLICY_CALL_OWN_ERROR);
     assert_int_equal(w.b.state, POLICY_HALF_OPEN);
     assert_true(admits(&w));
-    call(&w, POLICY_BUSY);
+    call(&w, POLICY_CALL_BUSY);
     assert_int_equal(w.b.state, POLICY_HALF_OPEN);
     assert_false(admits(&w));
     w.now_ms += w.cfg.busy_ms;
@@ -344,19 +344,19 @@ static void calls_from_before_a_move_decide_nothing(void **state)
     for (int i = 0; i < 8; i++)
         old[i] = policy_breaker_begin(&w.b, w.now_ms);
     trip(&w);
-    end(&w, old[0], POLICY_SUCCESS);
+    end(&w, old[0], POLICY_CALL_SUCCESS);
     assert_int_equal(w.b.state, POLICY_OPEN);
     wait_open(&w);
     struct policy_call probe = policy_breaker_begin(&w.b, w.now_ms);
     for (int i = 1; i < 4; i++)
-        end(&w, old[i], POLICY_SUCCESS);
+        end(&w, old[i], POLICY_CALL_SUCCESS);
     assert_int_equal(w.b.state, POLICY_HALF_OPEN);
-    end(&w, old[4], POLICY_FAILURE);
+    end(&w, old[4], POLICY_CALL_FAILURE);
     assert_int_equal(w.b.state, POLICY_HALF_OPEN);
-    end(&w, probe, POLICY_SUCCESS);
-    calls(&w, 2, POLICY_SUCCESS);
+    end(&w, probe, POLICY_CALL_SUCCESS);
+    calls(&w, 2, POLICY_CALL_SUCCESS);
     assert_int_equal(w.b.state, POLICY_CLOSED);
-    end(&w, old[5], POLICY_FAILURE);
+    end(&w, old[5], POLICY_CALL_FAILURE);
     assert_int_equal(policy_breaker_rates(&w.b, w.now_ms).calls, 0);
 }
 
@@ -368,12 +368,12 @@ static void probes_of_an_earlier_time_still_hold_their_places(void **state)
     trip(&w);
     wait_open(&w);
     struct policy_call hangs = policy_breaker_begin(&w.b, w.now_ms);
-    call(&w, POLICY_FAILURE);
+    call(&w, POLICY_CALL_FAILURE);
     wait_open(&w);
     struct policy_call next = policy_breaker_begin(&w.b, w.now_ms);
     assert_true(next.is_probe);
     assert_false(admits(&w));
-    end(&w, hangs, POLICY_FAILURE); /* frees its place, says nothing of now */
+    end(&w, hangs, POLICY_CALL_FAILURE); /* frees its place, says nothing of now */
     assert_int_equal(w.b.state, POLICY_HALF_OPEN);
     assert_true(admits(&w));
 }
@@ -384,8 +384,8 @@ static void calls_for_want_of_anything_better_close_nothing(void **state)
     struct world w = world_of(policy_breaker_defaults);
     start(&w);
     trip(&w);
-    calls(&w, 50, POLICY_SUCCESS);
-    calls(&w, 50, POLICY_FAILURE);
+    calls(&w, 50, POLICY_CALL_SUCCESS);
+    calls(&w, 50, POLICY_CALL_FAILURE);
     assert_int_equal(w.b.state, POLICY_OPEN);
     assert_int_equal(w.b.probes_inflight, 0);
 }
@@ -405,7 +405,7 @@ static void each_time_it_stays_open_twice_as_long_up_to_a_limit(void **state)
         if (expected_ms > 1000000)
             break;
         wait_open(&w);
-        call(&w, POLICY_FAILURE);
+        call(&w, POLICY_CALL_FAILURE);
     }
 }
 
@@ -454,7 +454,7 @@ static void times_at_the_end_of_the_scale_do_not_wrap(void **state)
     start(&w);
     trip(&w);
     assert_true(w.b.open_until_ms == UINT64_MAX);
-    policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_BUSY, 1, 1000, w.now_ms,
+    policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_CALL_BUSY, 1, 1000, w.now_ms,
                        &w.rng);
     assert_true(w.b.busy_until_ms == UINT64_MAX);
     assert_false(admits(&w));
@@ -514,7 +514,7 @@ static void no_sequence_breaks_its_promises(void **state)
             } else {
                 size_t at = (size_t)rng_below(&w.rng, count);
                 enum policy_outcome outcome =
-                    rng_chance(&w.rng, failing) ? POLICY_FAILURE : POLICY_SUCCESS;
+                    rng_chance(&w.rng, failing) ? POLICY_CALL_FAILURE : POLICY_CALL_SUCCESS;
                 if (rng_chance(&w.rng, 0.1))
                     outcome = (enum policy_outcome)rng_between(&w.rng, 2, 4);
                 is_probe = running[at].is_probe;

@@ -119,7 +119,7 @@ static void when_there_are_many_the_oldest_makes_room(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++) /* so that they trip nothing */
-        call(POLICY_SUCCESS, NOW_MS);
+        call(POLICY_CALL_SUCCESS, NOW_MS);
     for (uint8_t i = 1; i <= POLICY_BREAKER_WITNESSES_MAX; i++)
         report(i, NOW_MS + (i == 5 ? 0 : i), NOW_MS + 100);
     report(50, NOW_MS + 100, NOW_MS + 100);
@@ -133,15 +133,15 @@ static void enough_good_calls_of_our_own_outrank_witnesses(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++)
-        call(POLICY_SUCCESS, NOW_MS);
+        call(POLICY_CALL_SUCCESS, NOW_MS);
     for (uint8_t i = 1; i <= 8; i++)
         report(i, NOW_MS, NOW_MS);
     assert_false(is_open());
     for (int i = 0; i < 4; i++)
-        call(POLICY_FAILURE, NOW_MS + 1);
+        call(POLICY_CALL_FAILURE, NOW_MS + 1);
     for (int i = 0; i < 4; i++) {
-        call(POLICY_SUCCESS, NOW_MS + 1);
-        call(POLICY_FAILURE, NOW_MS + 1);
+        call(POLICY_CALL_SUCCESS, NOW_MS + 1);
+        call(POLICY_CALL_FAILURE, NOW_MS + 1);
     }
     report(1, NOW_MS + 2, NOW_MS + 2); /* 8 of 32 is half of what would trip it: no longer well */
     assert_true(is_open());
@@ -151,7 +151,7 @@ static void own_calls_that_crawl_do_not(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++)
-        policy_breaker_end(&breaker, policy_breaker_begin(&breaker, NOW_MS), POLICY_SUCCESS,
+        policy_breaker_end(&breaker, policy_breaker_begin(&breaker, NOW_MS), POLICY_CALL_SUCCESS,
                            i < 8 ? policy_breaker_defaults.slow_ms + 1 : 1, 0, NOW_MS, &rng);
     for (uint8_t i = 1; i <= 3; i++)
         report(i, NOW_MS, NOW_MS);
@@ -162,7 +162,7 @@ static void few_good_calls_do_not(void **state)
 {
     (void)state;
     for (int i = 0; i < 19; i++)
-        call(POLICY_SUCCESS, NOW_MS);
+        call(POLICY_CALL_SUCCESS, NOW_MS);
     for (uint8_t i = 1; i <= 3; i++)
         report(i, NOW_MS, NOW_MS);
     assert_true(is_open());
@@ -178,7 +178,7 @@ static void what_probes_have_shown_outranks_witnesses_until_full_weight(void **s
     for (uint8_t i = 1; i <= 8; i++)
         report(i, now_ms, now_ms); /* open: nothing to add */
     for (int i = 0; i < 3; i++)
-        call(POLICY_SUCCESS, now_ms);
+        call(POLICY_CALL_SUCCESS, now_ms);
     assert_int_equal(breaker.state, POLICY_CLOSED);
     uint64_t full_ms = now_ms + policy_breaker_defaults.ramp_ms;
     for (uint8_t i = 1; i <= 8; i++)
@@ -200,9 +200,9 @@ static void reports_of_before_it_closed_are_of_another_time(void **state)
     report(1, NOW_MS, NOW_MS);
     report(2, NOW_MS, NOW_MS);
     for (int i = 0; i < 5; i++)
-        call(POLICY_FAILURE, NOW_MS);
+        call(POLICY_CALL_FAILURE, NOW_MS);
     uint64_t now_ms = breaker.open_until_ms;
-    call(POLICY_SUCCESS, now_ms);
+    call(POLICY_CALL_SUCCESS, now_ms);
     assert_int_equal(breaker.state, POLICY_CLOSED);
     report(3, now_ms + 1, now_ms + 100); /* the other two led to the trip */
     assert_false(is_open());
