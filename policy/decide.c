@@ -1,13 +1,20 @@
 /* The decision; see decide.h. Called for every attempt of every request, so nothing here is
  * proportional to the candidates but the last look when a sample found nobody. */
+#include "policy/health.h"
 #include "policy/pool.h"
 
 #include <math.h>
 
-#define WHOLE_MAX 16  /* a pool this small is looked at whole */
-#define DRAWS_MAX 24  /* to find POLICY_SAMPLE_MAX distinct ones */
-#define BAND 0.05     /* scores this close to the best are as good */
-#define BAND_OLD 0.25 /* ... and so much more when nothing is known of now */
+#define WHOLE_MAX 16 /* a pool this small is looked at whole */
+#define GOOD_MAX POLICY_LOOKED_MAX
+#define MANY 2       /* a sample with so many good ones asks no hints */
+#define DRAWS_MAX 24 /* to find POLICY_SAMPLE_MAX distinct ones */
+#define BAND 0.05    /* an own candidate this close to the best saves the hop */
+/* How strongly a better score draws: what load changes is old, and seen by others too, so that not
+ * all run to the same; what no load changes draws more. */
+#define DRAW_LOAD 4
+#define DRAW_STEADY 16
+#define TIE 0.01 /* of the two that are drawn, scores this close are the same */
 
 static const char *const names[] = {
     [POLICY_CHOSEN] = "chosen",
@@ -37,7 +44,7 @@ struct run {
     struct policy_values request;
     struct policy_wanted request_filled;
     size_t step;
-    struct policy_look good[POLICY_SAMPLE_MAX + WHOLE_MAX]; /* of this step */
+    struct policy_look good[GOOD_MAX]; /* of this step */
     size_t good_count;
     struct policy_look fallback; /* the best that is better than nobody; candidate NULL: none */
 };
@@ -128,6 +135,7 @@ static enum policy_verdict weigh(struct run *run, enum policy_verdict v, struct 
     look->answer_us = s.answer_us;
     look->cost_usd = s.cost_usd;
     look->failure = s.failure;
+    look->steady = s.steady;
     if (is_over_money(ask, &s))
         return POLICY_TOO_DEAR;
     return v == POLICY_SPARE && is_over_time(ask, &s) ? POLICY_TOO_SLOW : v;
@@ -147,7 +155,7 @@ static void look_at(struct run *run, struct policy_candidate *c)
         v = rules == POLICY_SPARE ? weigh(run, v, &look) : rules;
     }
     look.verdict = (uint8_t)v;
-    if (v == POLICY_SPARE && run->good_count < sizeof run->good / sizeof run->good[0]) {
+    if (v == POLICY_SPARE && run->good_count < GOOD_MAX) {
         run->good[run->good_count++] = look;
         return;
     }
@@ -158,40 +166,70 @@ static void look_at(struct run *run, struct policy_candidate *c)
 
 /* --- sampling */
 
-/* Every octave of ranks is as likely as another: near the best most, but everybody now and then. */
-static uint32_t draw_rank(struct rng *rng, uint32_t count)
+/* Every octave of ranks is as likely as another: near the best most, but everybody now and then.
+ * Those that are equal when idle are equally likely. */
+static uint32_t draw_rank(struct rng *rng, const struct policy_pool *pool)
 {
-    double rank = exp(rng_unit(rng) * log1p((double)count)) - 1;
-    return rank < count ? (uint32_t)rank : count - 1;
+    double rank = exp(rng_unit(rng) * log1p((double)pool->count)) - 1;
+    const struct policy_rank *r = &pool->ranks[rank < pool->count ? (uint32_t)rank : 0];
+    return r->first + (uint32_t)rng_below(rng, r->end - r->first);
 }
 
-static bool is_among(const uint32_t *drawn, size_t count, uint32_t rank)
+struct seen { /* ranks that were looked at */
+    uint32_t ranks[POLICY_SAMPLE_MAX + POLICY_HINTS_MAX];
+    size_t count;
+};
+
+static bool was_seen(const struct seen *seen, uint32_t rank)
 {
-    for (size_t i = 0; i < count; i++)
-        if (drawn[i] == rank)
+    for (size_t i = 0; i < seen->count; i++)
+        if (seen->ranks[i] == rank)
             return true;
     return false;
 }
 
-static void look_at_pool(struct run *run, const struct policy_pool *pool,
+static void look_at_rank(struct run *run, const struct policy_pool *pool,
+                         struct policy_candidates *candidates, uint32_t rank, struct seen *seen)
+{
+    if (was_seen(seen, rank))
+        return;
+    seen->ranks[seen->count++] = rank;
+    look_at(run, &candidates->items[pool->ranks[rank].index]);
+}
+
+/* A sample found nobody: all the others, until a few are found. Who they are is remembered, so that
+ * the next decision need not search again. */
+static void search(struct run *run, struct policy_pool *pool, struct policy_candidates *candidates,
+                   const struct seen *seen)
+{
+    pool->hint_count = 0;
+    for (uint32_t rank = 0; rank < pool->count && pool->hint_count < POLICY_HINTS_MAX; rank++) {
+        size_t before = run->good_count;
+        if (was_seen(seen, rank))
+            continue;
+        look_at(run, &candidates->items[pool->ranks[rank].index]);
+        if (run->good_count > before)
+            pool->hints[pool->hint_count++] = rank;
+    }
+}
+
+static void look_at_pool(struct run *run, struct policy_pool *pool,
                          struct policy_candidates *candidates)
 {
-    uint32_t drawn[POLICY_SAMPLE_MAX];
-    size_t count = 0;
-    bool is_whole = pool->count <= WHOLE_MAX;
-    if (!is_whole) {
-        run->plan->cut = true;
-        for (int i = 0; i < DRAWS_MAX && count < POLICY_SAMPLE_MAX; i++) {
-            uint32_t rank = draw_rank(run->ask->rng, pool->count);
-            if (is_among(drawn, count, rank))
-                continue;
-            drawn[count++] = rank;
-            look_at(run, &candidates->items[pool->ranks[rank]]);
-        }
+    struct seen seen = {.count = 0};
+    if (pool->count <= WHOLE_MAX) {
+        for (uint32_t rank = 0; rank < pool->count; rank++)
+            look_at(run, &candidates->items[pool->ranks[rank].index]);
+        return;
     }
-    for (uint32_t rank = 0; rank < pool->count && (is_whole || run->good_count == 0); rank++)
-        if (!is_among(drawn, count, rank))
-            look_at(run, &candidates->items[pool->ranks[rank]]);
+    run->plan->cut = true;
+    for (int i = 0; i < DRAWS_MAX && seen.count < POLICY_SAMPLE_MAX; i++)
+        look_at_rank(run, pool, candidates, draw_rank(run->ask->rng, pool), &seen);
+    bool is_enough = run->good_count >= MANY;
+    for (uint32_t i = 0; !is_enough && i < pool->hint_count; i++)
+        look_at_rank(run, pool, candidates, pool->hints[i], &seen);
+    if (run->good_count == 0)
+        search(run, pool, candidates, &seen);
 }
 
 /* --- choosing */
@@ -210,35 +248,61 @@ static void sort_good(struct run *run)
             swap(&run->good[k], &run->good[k - 1]);
 }
 
-/* How far from the best one a score is as good: the less is known of now, the farther, so that
- * many nodes with the same old facts do not all choose the same. */
-static double bound_of(const struct run *run)
+static double share_or(double value, double otherwise)
 {
-    const struct policy_look *best = &run->good[0];
-    double trust = best->candidate->facts.local ? 1 : policy_trust(best->candidate->live.age_ms);
-    return best->score * (1 + BAND + BAND_OLD * (1 - trust));
+    return value >= 0 && value <= 1 ? value : otherwise;
 }
 
-/* Of those that are as good: one of our own, which saves the hop, else any of them; one that comes
- * back from trouble takes part by its weight. */
+/* Its chance to be drawn, against 1 for the best. */
+static double draw_of(const struct run *run, size_t index)
+{
+    const struct policy_look *best = &run->good[0], *look = &run->good[index];
+    double power = DRAW_LOAD + (DRAW_STEADY - DRAW_LOAD) * best->steady;
+    double better = look->score > 0 ? best->score / look->score : 1;
+    const struct policy_live *live = &look->candidate->live;
+    return pow(better, power) * share_or(live->weight, 1) *
+           share_or(live->health, POLICY_HEALTH_UNKNOWN);
+}
+
+static size_t draw(struct run *run, const double *draws, size_t without)
+{
+    double sum = 0;
+    for (size_t i = 0; i < run->good_count; i++)
+        sum += i == without ? 0 : draws[i];
+    double point = rng_unit(run->ask->rng) * sum;
+    size_t last = without;
+    for (size_t i = 0; i < run->good_count; i++) {
+        if (i == without || draws[i] <= 0)
+            continue;
+        last = i;
+        if (point < draws[i])
+            break;
+        point -= draws[i];
+    }
+    return last;
+}
+
+/* An own one that is as good as the best: it saves the hop, and its load is known exactly. Else two
+ * are drawn, and the better one of them is chosen. */
 static size_t choose(struct run *run)
 {
-    double bound = bound_of(run);
-    size_t equal[sizeof run->good / sizeof run->good[0]], count = 0;
-    for (size_t i = 0; i < run->good_count && run->good[i].score <= bound; i++) {
+    double draws[GOOD_MAX];
+    double bound = run->good[0].score * (1 + BAND);
+    for (size_t i = 0; i < run->good_count; i++) {
         const struct policy_candidate *c = run->good[i].candidate;
-        if (c->live.weight < 1 && !rng_chance(run->ask->rng, c->live.weight))
-            continue;
-        if (c->facts.local)
+        draws[i] = draw_of(run, i);
+        if (c->facts.local && c->live.weight >= 1 && run->good[i].score <= bound)
             return i;
-        equal[count++] = i;
     }
-    if (count > 0)
-        return equal[rng_below(run->ask->rng, count)];
-    for (size_t i = 0; i < run->good_count; i++)
-        if (rng_chance(run->ask->rng, run->good[i].candidate->live.weight))
-            return i;
-    return 0;
+    size_t one = draw(run, draws, SIZE_MAX);
+    if (one == SIZE_MAX)
+        return 0; /* nobody has any weight */
+    size_t other = draw(run, draws, one);
+    double weight = share_or(run->good[other].candidate->live.weight, 1);
+    /* By score alone whoever comes back would be chosen each time it is drawn. */
+    if (weight < 1 && !rng_chance(run->ask->rng, weight))
+        return one;
+    return run->good[other].score < run->good[one].score * (1 - TIE) ? other : one;
 }
 
 static double hedge_after_us(const struct policy_rule *rule, const struct policy_candidate *c)
@@ -298,7 +362,7 @@ static enum err try_model(struct run *run, struct bytes model, bool *is_found)
     if (!candidates)
         return ERR_OK;
     *is_found = true;
-    const struct policy_pool *pool = policy_pool_get(run->ask, candidates, run->step);
+    struct policy_pool *pool = policy_pool_get(run->ask, candidates, run->step);
     if (!pool)
         return ERR_NO_MEMORY;
     look_at_pool(run, pool, candidates);

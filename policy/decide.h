@@ -6,9 +6,10 @@
  *
  * Per request only a bounded number of candidates is looked at: those of a *pool* (all that pass
  * the conditions on seldom changing facts, ordered by what they would score when idle, rebuilt when
- * those facts change), sampled log-uniformly by rank. Power of two choices (Mitzenmacher 2001) among those
- * whose scores are as good as equal; the band widens with the age of the facts, so that many
- * routers with old facts do not herd. The same inputs and seed give the same plan.
+ * those facts change), sampled log-uniformly by rank. Of those that can be used two are drawn, the
+ * likelier the better they are, and the better one is chosen (power of two choices, Mitzenmacher
+ * 2001): many routers with the same old facts do not all run to the same. The same inputs and seed
+ * give the same plan.
  *
  * Pure: no clock, no I/O. */
 #ifndef POLICY_DECIDE_H
@@ -35,7 +36,7 @@ enum policy_verdict { /* why a candidate was taken or left; the words stand in e
                       POLICY_UNREACHABLE, /* down, no link, hop limit */
                       POLICY_DOUBTFUL,    /* suspect, late: only when nobody else is left */
                       POLICY_TOO_DEAR,    /* over what is left of the cost budget */
-                      POLICY_TOO_SLOW, /* expected past the deadline: only when nobody else is left */
+                      POLICY_TOO_SLOW,    /* for the deadline: only when nobody else is left */
                       POLICY_VERDICTS,
 };
 const char *policy_verdict_name(enum policy_verdict v); /* "chosen" "spare" … */
@@ -71,6 +72,7 @@ struct policy_look { /* one candidate that was looked at */
     uint8_t verdict;
     double score;               /* less is better; NAN: not scored */
     double answer_us, cost_usd; /* expected, to the whole answer; NAN */
+    double steady;              /* part of the score that no load changes, 0..1 */
     double failure;             /* chance of not completing, 0..1 */
 };
 
@@ -87,7 +89,6 @@ struct policy_plan {
 };
 
 struct policy_ask {
-    const struct policy_set *set;
     const struct policy_rule *rule; /* policy_set_match's */
     const struct policy_request *request;
     struct bytes model;   /* to be found where a step names none: an alias is resolved, a cascade
@@ -99,7 +100,7 @@ struct policy_ask {
     const struct policy_ops *ops;
     void *ctx;
 };
-/* NOT_FOUND: no model of that name anywhere in the steps. Else OK, also with nobody left (good 0). */
+/* NOT_FOUND: no model of that name in any step. Else OK, also when nobody is left (good 0). */
 MUST_CHECK enum err policy_decide(const struct policy_ask *ask, struct policy_plan *ret_plan);
 
 /* Does `require` allow this candidate? For a node that a request reached over a hop. */
@@ -108,7 +109,7 @@ bool policy_allows(const struct policy_rule *rule, struct cel_vm *vm,
 
 /* --- the scorer, for tests, benches and explain (score.c) */
 struct policy_score {
-    double score, answer_us, cost_usd, failure;
+    double score, answer_us, cost_usd, failure, steady;
 };
 void policy_score(const struct policy_weights *w, const struct policy_request *r,
                   const struct policy_candidate *c, struct policy_score *ret_score);

@@ -40,8 +40,8 @@ static const struct policy_prior priors[POLICY_CLASSES][POLICY_TIERS] = {
 
 struct policy_prior policy_prior_of(enum policy_class hardware, enum policy_tier tier)
 {
-    bool is_known = (unsigned)hardware < POLICY_CLASSES && tier > POLICY_TIER_UNKNOWN &&
-                    tier < POLICY_TIERS;
+    bool is_known =
+        (unsigned)hardware < POLICY_CLASSES && tier > POLICY_TIER_UNKNOWN && tier < POLICY_TIERS;
     return is_known ? priors[hardware][tier] : priors[POLICY_CPU][POLICY_EDGE];
 }
 

@@ -13,13 +13,7 @@
 
 enum policy_group { POLICY_REQUEST, POLICY_STATIC, POLICY_LIVE, POLICY_GROUPS };
 
-enum policy_tier {
-    POLICY_TIER_UNKNOWN,
-    POLICY_EDGE,
-    POLICY_REGIONAL,
-    POLICY_CLOUD,
-    POLICY_TIERS
-};
+enum policy_tier { POLICY_TIER_UNKNOWN, POLICY_EDGE, POLICY_REGIONAL, POLICY_CLOUD, POLICY_TIERS };
 
 struct policy_pair { /* a label, a header (of which the name is in lower case) */
     struct bytes name, value;

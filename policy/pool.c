@@ -1,4 +1,5 @@
-/* See pool.h. Building one is O(candidates), once per POLICY_POOL_AGE_MS at most; using it is not. */
+/* See pool.h. Building one is O(candidates), once per POLICY_POOL_AGE_MS at most; using it is
+ * not. */
 #include "policy/pool.h"
 
 #include <math.h>
@@ -93,6 +94,17 @@ static size_t rank_all(const struct policy_ask *ask, struct policy_candidates *c
     return count;
 }
 
+static void write_ranks(struct policy_pool *pool, const struct ranked *ranked)
+{
+    for (uint32_t first = 0, end; first < pool->count; first = end) {
+        end = first + 1;
+        while (end < pool->count && ranked[end].bucket == ranked[first].bucket)
+            end++;
+        for (uint32_t i = first; i < end; i++)
+            pool->ranks[i] = (struct policy_rank){ranked[i].index, first, end};
+    }
+}
+
 static struct policy_pool *make(const struct policy_ask *ask, struct policy_candidates *candidates,
                                 size_t step)
 {
@@ -105,8 +117,7 @@ static struct policy_pool *make(const struct policy_ask *ask, struct policy_cand
     }
     *pool = (struct policy_pool){.rule = ask->rule, .step = step, .made_ms = ask->request->now_ms};
     pool->count = (uint32_t)rank_all(ask, candidates, step, ranked, pool);
-    for (size_t i = 0; i < pool->count; i++)
-        pool->ranks[i] = ranked[i].index;
+    write_ranks(pool, ranked);
     free(ranked);
     return pool;
 }
@@ -132,8 +143,8 @@ static struct policy_pool *take(struct policy_candidates *c, const struct policy
     return NULL;
 }
 
-const struct policy_pool *policy_pool_get(const struct policy_ask *ask,
-                                          struct policy_candidates *candidates, size_t step)
+struct policy_pool *policy_pool_get(const struct policy_ask *ask,
+                                    struct policy_candidates *candidates, size_t step)
 {
     struct policy_pool *pool = take(candidates, ask->rule, step, ask->request->now_ms);
     if (!pool)

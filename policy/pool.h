@@ -1,6 +1,6 @@
 /* A pool: the candidates that pass what seldom changes of a rule and one of its steps, in the order
- * of what they would score when idle. Cached beside the candidates, by rule and step. Inside policy/:
- * decide.c only. */
+ * of what they would score when idle. Cached beside the candidates, by rule and step. Only
+ * decide.c's. */
 #ifndef POLICY_POOL_H
 #define POLICY_POOL_H
 
@@ -8,6 +8,13 @@
 
 #define POLICY_POOLS_MAX 512 /* of one model; the one that was used longest ago makes room */
 #define POLICY_LEFT_MAX 8    /* of those that do not pass, kept for explain */
+
+#define POLICY_HINTS_MAX 8 /* of a long search, for the next one */
+
+struct policy_rank {
+    uint32_t index;      /* of the candidate */
+    uint32_t first, end; /* ranks of those that are as good when idle */
+};
 
 struct policy_left {
     uint32_t index;
@@ -21,13 +28,15 @@ struct policy_pool {
     uint64_t made_ms;
     uint32_t count; /* that pass */
     uint32_t left_count;
+    uint32_t hint_count;
+    uint32_t hints[POLICY_HINTS_MAX]; /* ranks that could be used when a sample had found nobody */
     struct policy_left left[POLICY_LEFT_MAX];
-    uint32_t ranks[]; /* `count` indices of candidates, best first */
+    struct policy_rank ranks[]; /* `count`, best first */
 };
 
 /* NULL: no memory. */
-const struct policy_pool *policy_pool_get(const struct policy_ask *ask,
-                                          struct policy_candidates *candidates, size_t step);
+struct policy_pool *policy_pool_get(const struct policy_ask *ask,
+                                    struct policy_candidates *candidates, size_t step);
 /* Of a step, or of the rule where the step has none. */
 const struct policy_weights *policy_weights_of(const struct policy_rule *rule, size_t step);
 

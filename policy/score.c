@@ -1,9 +1,9 @@
 /* What a candidate would cost a request: expected time to the answer, money, chance of failing, and
  * the one number that a strategy's weights make of them. Called by decide.c and pool.c.
  *
- * What is not known counts as the worst that is plausible, never as nothing; what cannot be (a liar,
- * a bug) is cut to what can. Old reports fade towards half load, never towards idle, and requests
- * that were sent from here count in full. */
+ * What is not known counts as the worst that is plausible, never as nothing; what cannot be (said
+ * by who lies or errs) is cut to what can. Old reports fade towards half load, never towards idle,
+ * and requests that were sent from here count in full. */
 #include "policy/decide.h"
 
 #include <math.h>
@@ -129,6 +129,7 @@ void policy_score(const struct policy_weights *w, const struct policy_request *r
         known(s.cost_usd, (tokens_in(r) + tokens_out(r)) * PRICE_UNKNOWN / 1000, PRICE_MAX);
     s.score =
         w->latency * s.answer_us / 1e6 + w->cost * paid_usd * 1000 + w->failure * s.failure * 100;
+    s.steady = s.score > 0 ? w->cost * paid_usd * 1000 / s.score : 0;
     if (w->latency_max_ms >= 0 && s.answer_us > (double)w->latency_max_ms * 1000)
         s.score += BEYOND;
     if (paid_usd > w->cost_max_usd)

@@ -4,7 +4,7 @@
 
 #include "base/crypto.h"
 
-/* The sticky text decides where the policy names one and it is known, else the request's own key. */
+/* The sticky text decides where the policy names one and it is known, else the request's key. */
 static uint64_t key_of(const struct policy_rule *rule, struct cel_vm *vm,
                        const struct policy_request *request)
 {

@@ -193,25 +193,6 @@ static inline const struct policy_candidate *chosen(struct decide_world *w)
     return w->plan.good > 0 ? w->plan.looks[0].candidate : NULL;
 }
 
-static inline unsigned times_chosen(struct decide_world *w, const struct policy_candidate *c,
-                                    unsigned rounds)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < rounds; i++)
-        count += chosen(w) == c;
-    return count;
-}
-
-static inline enum policy_verdict verdict_on(struct decide_world *w,
-                                             const struct policy_candidate *c)
-{
-    assert_int_equal(decide(w), ERR_OK);
-    for (size_t i = 0; i < w->plan.count; i++)
-        if (w->plan.looks[i].candidate == c)
-            return (enum policy_verdict)w->plan.looks[i].verdict;
-    return POLICY_VERDICTS;
-}
-
 #define DECIDE_TEST(name) cmocka_unit_test_setup_teardown(name, decide_setup, decide_teardown)
 
 #endif

@@ -454,8 +454,8 @@ static void times_at_the_end_of_the_scale_do_not_wrap(void **state)
     start(&w);
     trip(&w);
     assert_true(w.b.open_until_ms == UINT64_MAX);
-    policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_CALL_BUSY, 1, 1000, w.now_ms,
-                       &w.rng);
+    policy_breaker_end(&w.b, policy_breaker_begin(&w.b, w.now_ms), POLICY_CALL_BUSY, 1, 1000,
+                       w.now_ms, &w.rng);
     assert_true(w.b.busy_until_ms == UINT64_MAX);
     assert_false(admits(&w));
 }
