@@ -4,7 +4,7 @@
 
 #include "base/state.h"
 #include "node/egress/calls.h"
-#include "node/ingress/exchange.h"
+#include "node/ingress/attempt.h"
 #include "node/lane.h"
 
 #include <stdlib.h>
@@ -99,18 +99,18 @@ bool backend_try_enter(struct backend *b)
     return true;
 }
 
-enum err backend_wait(struct backend *b, struct exchange *x)
+enum err backend_wait(struct backend *b, struct attempt *a)
 {
     if (b->queued >= b->lane->config->limits.queue)
         return ERR_OVERLOADED;
-    list_push_back(&b->waiting, &x->queue_node);
+    list_push_back(&b->waiting, &a->call.backend.queue_node);
     b->queued++;
     return ERR_OK;
 }
 
-void backend_leave_queue(struct backend *b, struct exchange *x)
+void backend_leave_queue(struct backend *b, struct attempt *a)
 {
-    list_remove(&x->queue_node);
+    list_remove(&a->call.backend.queue_node);
     b->queued--;
 }
 
@@ -121,10 +121,10 @@ void backend_leave(struct backend *b)
         return; /* a call that failed at once: the loop below goes on, however long the queue */
     b->is_admitting = true;
     while (b->inflight < b->cfg.concurrency && !list_is_empty(&b->waiting)) {
-        struct exchange *x = LIST_ENTRY(b->waiting.next, struct exchange, queue_node);
-        backend_leave_queue(b, x);
+        struct attempt *a = LIST_ENTRY(b->waiting.next, struct attempt, call.backend.queue_node);
+        backend_leave_queue(b, a);
         b->inflight++;
-        backend_call_begin(x);
+        backend_call_begin(a);
     }
     b->is_admitting = false;
 }

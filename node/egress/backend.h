@@ -26,7 +26,7 @@
 
 enum backend_state { BACKEND_UNKNOWN, BACKEND_UP, BACKEND_LOADING, BACKEND_DOWN };
 
-struct exchange;
+struct attempt;
 struct lane;
 
 struct backend {
@@ -47,7 +47,7 @@ struct backend {
     /* load */
     uint32_t inflight;
     uint32_t queued;
-    struct list waiting; /* exchanges (queue_node), oldest first */
+    struct list waiting; /* attempts (call.backend.queue_node), oldest first */
     bool is_admitting;   /* inside backend_leave */
     uint64_t busy_until_ms;
     uint64_t served;
@@ -74,10 +74,10 @@ bool backend_was_probed(const struct backend *b);
 
 /* Admission: takes a place at once (true), else the caller may wait. */
 bool backend_try_enter(struct backend *b);
-/* Waits for a place: backend_call_begin(x) is called when there is one. OVERLOADED: the queue is
+/* Waits for a place: backend_call_begin(a) is called when there is one. OVERLOADED: the queue is
  * full. */
-MUST_CHECK enum err backend_wait(struct backend *b, struct exchange *x);
-void backend_leave_queue(struct backend *b, struct exchange *x);
+MUST_CHECK enum err backend_wait(struct backend *b, struct attempt *a);
+void backend_leave_queue(struct backend *b, struct attempt *a);
 /* Gives a place back and lets in who waits, as many as there are places. */
 void backend_leave(struct backend *b);
 

@@ -12,9 +12,9 @@
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
 
-static struct exchange *of_call(struct client_call *c)
+static struct attempt *of_call(struct client_call *c)
 {
-    return LIST_ENTRY(c, struct exchange, call.backend.client);
+    return LIST_ENTRY(c, struct attempt, call.backend.client);
 }
 
 uint64_t forward_retry_after_ms(const struct http_head *answer)
@@ -26,101 +26,102 @@ uint64_t forward_retry_after_ms(const struct http_head *answer)
     return seconds > 86400 ? 86400000 : seconds * 1000;
 }
 
-/* The attempt is over: the place is free. Ends with the exchange possibly gone. */
-static void attempt_failed(struct exchange *x, enum err e, uint64_t retry_after_ms)
+/* It is over: the place is free. Ends with the exchange possibly gone. */
+static void call_failed(struct attempt *a, enum err e, uint64_t retry_after_ms)
 {
-    struct backend *b = x->call.backend.backend;
-    x->call_ops = NULL; /* first: what the failure tells about the backend may end other attempts */
+    struct backend *b = a->call.backend.backend;
+    a->ops = NULL; /* first: what the failure tells about the backend may end other attempts */
     backend_note_failure(b, e);
     backend_leave(b);
-    exchange_attempt_failed(x, e, retry_after_ms);
+    attempt_failed(a, e, retry_after_ms);
 }
 
-static void refuse_answer(struct exchange *x, const char *detail)
+/* Its answer cannot be passed on. */
+static void refuse_answer(struct attempt *a)
 {
-    client_cancel(&x->call.backend.client);
-    x->last_detail = detail;
-    attempt_failed(x, ERR_PROTOCOL, 0);
+    client_cancel(&a->call.backend.client);
+    call_failed(a, ERR_PROTOCOL, 0);
 }
 
 static void on_head(struct client_call *call, const struct http_head *head)
 {
-    struct exchange *x = of_call(call);
+    struct attempt *a = of_call(call);
     /* No link could carry it. Judged alike wherever the client is. */
     if (head->field_count + HTTP_FIELDS_OWN > HTTP_FIELDS_MAX) {
-        refuse_answer(x, "its answer has too many header fields");
+        a->detail = "its answer has too many header fields";
+        refuse_answer(a);
         return;
     }
-    struct backend *b = x->call.backend.backend;
+    struct backend *b = a->call.backend.backend;
     if (head->status == 429 || head->status >= 500) {
         uint64_t retry_after_ms = forward_retry_after_ms(head);
         if (head->status == 429 || head->status == 503)
             backend_note_busy(b, retry_after_ms);
-        if (exchange_may_retry(x)) {
+        if (attempt_is_dispensable(a)) {
             client_cancel(call);
-            attempt_failed(x, head->status == 429 ? ERR_BACKEND_BUSY : ERR_BACKEND_FAILED,
-                           retry_after_ms);
+            call_failed(a, head->status == 429 ? ERR_BACKEND_BUSY : ERR_BACKEND_FAILED,
+                        retry_after_ms);
             return;
         }
     }
-    x->executor = x->lane->config->name;
-    x->answer_path = bytes_from_str(x->lane->config->name);
-    if (exchange_head(x, head) != ERR_OK)
-        refuse_answer(x, "its answer's header is too large to pass on");
+    a->executor = b->lane->config->name;
+    a->answer_path = bytes_from_str(a->executor);
+    if (attempt_head(a, head) != ERR_OK)
+        refuse_answer(a);
 }
 
 static void on_data(struct client_call *call, struct bytes data)
 {
-    exchange_data(of_call(call), data);
+    attempt_data(of_call(call), data);
 }
 
 static void on_end(struct client_call *call)
 {
-    struct exchange *x = of_call(call);
-    struct backend *b = x->call.backend.backend;
+    struct attempt *a = of_call(call);
+    struct backend *b = a->call.backend.backend;
     b->served++;
-    exchange_end(x);
+    attempt_end(a);
     backend_leave(b);
 }
 
 static void on_fail(struct client_call *call, enum err e, bool begun)
 {
-    struct exchange *x = of_call(call);
-    struct backend *b = x->call.backend.backend;
+    struct attempt *a = of_call(call);
+    struct backend *b = a->call.backend.backend;
     (void)begun;
-    if (x->state != EXCHANGE_RELAYING) {
-        x->last_detail = call->detail;
-        attempt_failed(x, e == ERR_LIMIT || e == ERR_HEADER_TOO_LARGE ? ERR_PROTOCOL : e, 0);
+    if (!attempt_has_won(a)) {
+        a->detail = call->detail;
+        call_failed(a, e == ERR_LIMIT || e == ERR_HEADER_TOO_LARGE ? ERR_PROTOCOL : e, 0);
         return;
     }
     backend_note_failure(b, e);
-    exchange_broken(x, ERR_BACKEND_FAILED);
+    attempt_broken(a, ERR_BACKEND_FAILED);
     backend_leave(b);
 }
 
 static const struct client_ops client_ops = {on_head, on_data, on_end, on_fail};
 
-static void cancel(struct exchange *x)
+static void cancel(struct attempt *a)
 {
-    struct backend_call *call = &x->call.backend;
+    struct backend_call *call = &a->call.backend;
     if (call->is_waiting) {
-        backend_leave_queue(call->backend, x);
+        backend_leave_queue(call->backend, a);
         return;
     }
     client_cancel(&call->client);
     backend_leave(call->backend);
 }
 
-static void pause_call(struct exchange *x)
+static void pause_call(struct attempt *a)
 {
-    client_pause(&x->call.backend.client);
+    client_pause(&a->call.backend.client);
 }
-static void resume_call(struct exchange *x)
+static void resume_call(struct attempt *a)
 {
-    client_resume(&x->call.backend.client);
+    client_resume(&a->call.backend.client);
 }
 
-static const struct call_ops call_ops = {cancel, pause_call, resume_call};
+static const struct attempt_ops ops = {cancel, pause_call, resume_call};
 
 static size_t head_bound(const struct exchange *x, const struct backend *b)
 {
@@ -133,9 +134,8 @@ static size_t head_bound(const struct exchange *x, const struct backend *b)
 
 /* The head as it goes to the engine, in the exchange's arena: it may be sent twice (see client.h).
  */
-static enum err build_head(struct exchange *x, struct bytes *ret_head)
+static enum err build_head(struct exchange *x, const struct backend *b, struct bytes *ret_head)
 {
-    const struct backend *b = x->call.backend.backend;
     char via[HTTP_VIA_SIZE];
     size_t bound = head_bound(x, b);
     struct buf out = {.data = arena_alloc(&x->arena, bound), .capacity = bound, .size_max = bound};
@@ -162,48 +162,53 @@ static enum err build_head(struct exchange *x, struct bytes *ret_head)
     return ERR_OK;
 }
 
-static enum err begin(struct exchange *x)
+static enum err begin(struct attempt *a)
 {
-    struct backend_call *call = &x->call.backend;
+    struct backend_call *call = &a->call.backend;
     call->is_waiting = false;
-    call->client = (struct client_call){.ops = &client_ops, .body = &x->body};
-    TRY(build_head(x, &call->client.head));
+    call->client = (struct client_call){.ops = &client_ops, .body = &a->x->body};
+    TRY(build_head(a->x, call->backend, &call->client.head));
     return client_start(&call->backend->client, &call->client);
 }
 
-void backend_call_begin(struct exchange *x)
+void backend_call_begin(struct attempt *a)
 {
-    enum err e = begin(x);
+    enum err e = begin(a);
     if (e != ERR_OK)
-        attempt_failed(x, e, 0);
+        call_failed(a, e, 0);
 }
 
-enum err backend_call_start(struct exchange *x, struct backend *b)
+enum err backend_call_start(struct attempt *a, struct backend *b)
 {
-    x->call.backend = (struct backend_call){.backend = b};
+    a->call.backend = (struct backend_call){.backend = b};
     if (!backend_try_enter(b)) {
-        TRY(backend_wait(b, x));
-        x->call.backend.is_waiting = true;
-        x->call_ops = &call_ops;
+        TRY(backend_wait(b, a));
+        a->call.backend.is_waiting = true;
+        a->ops = &ops;
         return ERR_OK;
     }
-    enum err e = begin(x);
+    enum err e = begin(a);
     if (e != ERR_OK) {
         backend_leave(b);
         return e;
     }
-    x->call_ops = &call_ops;
+    a->ops = &ops;
     return ERR_OK;
 }
 
-static struct exchange *next_without_answer(struct backend *b)
+static bool is_at(const struct attempt *a, const struct backend *b)
+{
+    return a->ops == &ops && a->call.backend.backend == b && attempt_is_open(a);
+}
+
+static struct attempt *next_without_answer(struct backend *b)
 {
     LIST_EACH(it, &b->lane->exchanges)
     {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
-        if (x->call_ops == &call_ops && x->call.backend.backend == b &&
-            x->state == EXCHANGE_WAITING)
-            return x;
+        for (uint32_t i = 0; i < x->attempt_count; i++)
+            if (is_at(&x->attempts[i], b))
+                return &x->attempts[i];
     }
     return NULL;
 }
@@ -212,8 +217,9 @@ void backend_call_fail_all(struct backend *b, enum err reason)
 {
     /* From the start each time: an attempt that fails may end others. Each exchange comes here once
      * per backend, for what was tried is not chosen again. */
-    for (struct exchange *x; (x = next_without_answer(b));) {
-        cancel(x);
-        exchange_attempt_failed(x, reason, 0);
+    for (struct attempt *a; (a = next_without_answer(b));) {
+        a->ops = NULL;
+        cancel(a);
+        attempt_failed(a, reason, 0);
     }
 }

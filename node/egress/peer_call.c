@@ -16,38 +16,44 @@
 
 #define SEND_PIECE (32 * 1024) /* body bytes handed to the link at once */
 
-static struct exchange *of_stream(struct mesh_stream *ms)
+static struct attempt *of_stream(struct mesh_stream *ms)
 {
-    return LIST_ENTRY(ms, struct exchange, call.peer.stream);
+    return LIST_ENTRY(ms, struct attempt, call.peer.stream);
 }
 
-/* The attempt is over and holds nothing any more. */
-static void leave(struct exchange *x)
+/* It is over and holds nothing any more. */
+static void leave(struct attempt *a)
 {
-    x->call_ops = NULL;
-    x->call.peer.peer->inflight--;
+    a->ops = NULL;
+    a->call.peer.peer->inflight--;
 }
 
-static void attempt_failed(struct exchange *x, enum err e, uint64_t retry_after_ms)
+static void call_failed(struct attempt *a, enum err e, uint64_t retry_after_ms)
 {
-    leave(x);
-    exchange_attempt_failed(x, e, retry_after_ms);
+    leave(a);
+    attempt_failed(a, e, retry_after_ms);
 }
 
-/* Likewise, before or after the answer began. */
-static void call_broken(struct exchange *x, enum err e)
+/* Its answer cannot be passed on. */
+static void refuse_answer(struct attempt *a)
 {
-    bool begun = x->state == EXCHANGE_RELAYING;
-    leave(x);
-    if (begun)
-        exchange_broken(x, e == ERR_LINK_LOST || e == ERR_DEADLINE ? e : ERR_BACKEND_FAILED);
+    mesh_stream_cancel(&a->call.peer.stream);
+    call_failed(a, ERR_PROTOCOL, 0);
+}
+
+/* Likewise over, before or after the answer began. */
+static void call_broken(struct attempt *a, enum err e)
+{
+    leave(a);
+    if (attempt_has_won(a))
+        attempt_broken(a, e == ERR_LINK_LOST || e == ERR_DEADLINE ? e : ERR_BACKEND_FAILED);
     else
-        exchange_attempt_failed(x, e, 0);
+        attempt_failed(a, e, 0);
 }
 
-static void send_more(struct exchange *x)
+static void send_more(struct attempt *a)
 {
-    struct peer_call *call = &x->call.peer;
+    struct peer_call *call = &a->call.peer;
     while (!call->is_sent && call->stream.h2 && h2_send_queued(call->stream.h2) == 0) {
         struct bytes parts[4];
         size_t count = body_next(&call->cursor, parts, 4, SEND_PIECE);
@@ -60,14 +66,14 @@ static void send_more(struct exchange *x)
         }
         if (e != ERR_OK) {
             mesh_stream_cancel(&call->stream);
-            call_broken(x, e);
+            call_broken(a, e);
             return;
         }
     }
 }
 
-/* True when the answer was not taken: the exchange went elsewhere, or failed. */
-static bool refuse_answer(struct exchange *x, const struct http_head *head)
+/* True when the answer was not taken: the attempt has failed. */
+static bool is_failure(struct attempt *a, const struct http_head *head)
 {
     const struct http_field *reason = http_find(head, HTTP_GRAPEVINE_REASON);
     if (!reason && head->status != 429 && head->status < 500)
@@ -76,28 +82,27 @@ static bool refuse_answer(struct exchange *x, const struct http_head *head)
                  : head->status == 429 ? ERR_BACKEND_BUSY
                                        : ERR_BACKEND_FAILED;
     if (e == ERR_REQUEST_TIMEOUT) { /* our part of the way was slow: no fault of the client's */
-        mesh_stream_cancel(&x->call.peer.stream);
-        attempt_failed(x, ERR_TIMEOUT, 0);
+        mesh_stream_cancel(&a->call.peer.stream);
+        call_failed(a, ERR_TIMEOUT, 0);
         return true;
     }
     bool elsewhere = err_class(e) == ERR_CLASS_RETRY || e == ERR_MODEL_NOT_FOUND;
-    if (!elsewhere || !exchange_may_retry(x))
+    if (!elsewhere || !attempt_is_dispensable(a))
         return false;
-    mesh_stream_cancel(&x->call.peer.stream);
-    attempt_failed(x, e == ERR_MODEL_NOT_FOUND ? ERR_NO_CANDIDATE : e,
-                   forward_retry_after_ms(head));
+    mesh_stream_cancel(&a->call.peer.stream);
+    call_failed(a, e == ERR_MODEL_NOT_FOUND ? ERR_NO_CANDIDATE : e, forward_retry_after_ms(head));
     return true;
 }
 
 /* Names, from the peer that was asked to the node that executed, and no more of them than a request
  * may pass: nothing else reaches the client. */
-static bool is_trail(const struct exchange *x, struct bytes path, struct bytes node)
+static bool is_trail(const struct attempt *a, struct bytes path, struct bytes node)
 {
-    struct bytes name = bytes_from_str(x->call.peer.peer->name);
+    struct bytes name = bytes_from_str(a->call.peer.peer->name);
     if (!bytes_starts_with(path, name) ||
         !bytes_equal(name, bytes_of(path.data, bytes_find(path, ','))))
         return false;
-    for (uint32_t hop = x->hop; hop < ENVELOPE_HOPS_MAX; hop++) {
+    for (uint32_t hop = a->x->hop; hop < ENVELOPE_HOPS_MAX; hop++) {
         name = bytes_of(path.data, bytes_find(path, ','));
         if (!cert_name_is_valid(name))
             return false;
@@ -108,57 +113,54 @@ static bool is_trail(const struct exchange *x, struct bytes path, struct bytes n
     return false;
 }
 
-static void note_path(struct exchange *x, const struct http_head *head)
+static void note_path(struct attempt *a, const struct http_head *head)
 {
+    struct exchange *x = a->x;
     const struct http_field *node = http_find(head, HTTP_GRAPEVINE_NODE);
     const struct http_field *path = http_find(head, HTTP_GRAPEVINE_PATH);
     if (!node && !path)
         return;
-    if (!node || !path || !is_trail(x, path->value, node->value)) {
+    if (!node || !path || !is_trail(a, path->value, node->value)) {
         x->lane->metrics.trails_refused++;
         LOG(x->lane->log, lane_level(x->lane, LANE_LINES_PEERS, LOG_WARN), "trail_refused",
-            LOG_STR("id", x->request_id), LOG_STR("peer", x->call.peer.peer->name));
+            LOG_STR("id", x->request_id), LOG_STR("peer", a->call.peer.peer->name));
         return;
     }
     struct bytes own = bytes_from_str(x->lane->config->name);
     size_t size = own.size + 1 + path->value.size;
     uint8_t *text = arena_alloc(&x->arena, size);
-    x->executor = arena_str(&x->arena, node->value);
+    a->executor = arena_str(&x->arena, node->value);
     if (!text)
         return;
     memcpy(text, own.data, own.size);
     text[own.size] = ',';
     memcpy(text + own.size + 1, path->value.data, path->value.size);
-    x->answer_path = bytes_of(text, size);
+    a->answer_path = bytes_of(text, size);
 }
 
 static void on_end(struct mesh_stream *ms, const struct http_head *trailers);
 
 static void on_head(struct mesh_stream *ms, const struct http_head *head, bool ended)
 {
-    struct exchange *x = of_stream(ms);
+    struct attempt *a = of_stream(ms);
     struct facts_load load;
     const struct http_field *field = http_find(head, HTTP_GRAPEVINE_LOAD);
     if (field && facts_load_parse(field->value, &load) == ERR_OK)
-        mesh_peer_load(x->lane->mesh, ms->peer, &load);
-    if (refuse_answer(x, head))
+        mesh_peer_load(a->x->lane->mesh, ms->peer, &load);
+    if (is_failure(a, head))
         return;
-    note_path(x, head);
-    if (exchange_head(x, head) != ERR_OK) {
-        mesh_stream_cancel(ms);
-        x->last_detail = "its answer's header is too large to pass on";
-        attempt_failed(x, ERR_PROTOCOL, 0);
-        return;
-    }
-    if (ended)
+    note_path(a, head);
+    if (attempt_head(a, head) != ERR_OK)
+        refuse_answer(a);
+    else if (ended)
         on_end(ms, NULL);
 }
 
 static void on_data(struct mesh_stream *ms, struct bytes data)
 {
-    struct exchange *x = of_stream(ms);
-    struct peer_call *call = &x->call.peer;
-    exchange_data(x, data);
+    struct attempt *a = of_stream(ms);
+    struct peer_call *call = &a->call.peer;
+    attempt_data(a, data);
     if (call->is_paused)
         call->unreturned += data.size;
     else
@@ -167,18 +169,20 @@ static void on_data(struct mesh_stream *ms, struct bytes data)
 
 /* A peer must not make us keep, and sign on top of, what is about another request. Signatures are
  * checked by whoever doubts (`receipt verify`). */
-static bool is_about(struct exchange *x, const struct receipt_entry *entry)
+static bool is_about(const struct attempt *a, const struct receipt_entry *entry)
 {
+    struct exchange *x = a->x;
     struct receipt r;
-    return crypto_equal(entry->signer, x->call.peer.peer->key, CRYPTO_PUBLIC_SIZE) &&
+    return crypto_equal(entry->signer, a->call.peer.peer->key, CRYPTO_PUBLIC_SIZE) &&
            receipt_decode(entry->record, &r) == ERR_OK && r.hop == x->hop + 1 &&
            strcmp(r.request_id, x->request_id) == 0 &&
            crypto_equal(r.request_hash, exchange_body_hash(x), DIGEST_SIZE);
 }
 
 /* The chain as it came; certificates are completed when it is passed on or asked for. */
-static void take_receipts(struct exchange *x, const struct http_head *trailers)
+static void take_receipts(struct attempt *a, const struct http_head *trailers)
 {
+    struct exchange *x = a->x;
     const struct http_field *field = trailers ? http_find(trailers, HTTP_GRAPEVINE_RECEIPTS) : NULL;
     if (!field)
         return;
@@ -188,23 +192,16 @@ static void take_receipts(struct exchange *x, const struct http_head *trailers)
     size_t count = 0;
     if (http_octets_unpack(field->value, wire) != ERR_OK ||
         receipt_chain_decode(buf_bytes(wire), entries, &count) != ERR_OK || count == 0 ||
-        !is_about(x, &entries[0])) {
+        !is_about(a, &entries[0])) {
         LOG(x->lane->log, lane_level(x->lane, LANE_LINES_PEERS, LOG_WARN), "receipts_bad",
-            LOG_STR("id", x->request_id), LOG_STR("peer", x->call.peer.peer->name));
+            LOG_STR("id", x->request_id), LOG_STR("peer", a->call.peer.peer->name));
         return;
     }
     struct bytes below = arena_copy(&x->arena, buf_bytes(wire));
     if (!below.data)
         return;
-    x->below = below;
-    batch_leaf(entries[0].record, x->below_leaf);
-}
-
-/* The answer is whole: what is left of our own half is not wanted any more. */
-static void finish(struct exchange *x)
-{
-    leave(x);
-    exchange_end(x);
+    a->below = below;
+    batch_leaf(entries[0].record, a->below_leaf);
 }
 
 /* The peer's word for why its answer ends here without being whole; OK: it is whole. */
@@ -217,24 +214,26 @@ static enum err reason_of_end(const struct http_head *trailers)
     return e == ERR_DEADLINE ? e : ERR_BACKEND_FAILED;
 }
 
-static void end(struct exchange *x)
+static void end(struct attempt *a)
 {
-    if (x->call.peer.failure == ERR_OK)
-        finish(x);
-    else
-        call_broken(x, x->call.peer.failure);
+    if (a->call.peer.failure != ERR_OK) {
+        call_broken(a, a->call.peer.failure);
+        return;
+    }
+    leave(a); /* what is left of our own half is not wanted any more */
+    attempt_end(a);
 }
 
 static void on_end(struct mesh_stream *ms, const struct http_head *trailers)
 {
-    struct exchange *x = of_stream(ms);
-    x->call.peer.failure = reason_of_end(trailers);
-    take_receipts(x, trailers);
-    x->call.peer.has_end = true;
-    if (x->call.peer.is_sent)
+    struct attempt *a = of_stream(ms);
+    a->call.peer.failure = reason_of_end(trailers);
+    take_receipts(a, trailers);
+    a->call.peer.has_end = true;
+    if (a->call.peer.is_sent)
         return; /* on_closed follows at once; a reset here would count as abuse */
     mesh_stream_cancel(ms);
-    end(x);
+    end(a);
 }
 
 static void on_want(struct mesh_stream *ms)
@@ -244,31 +243,32 @@ static void on_want(struct mesh_stream *ms)
 
 static void on_closed(struct mesh_stream *ms, enum err reason)
 {
-    struct exchange *x = of_stream(ms);
-    bool begun = x->state == EXCHANGE_RELAYING;
-    if (x->call.peer.has_end)
-        end(x);
+    struct attempt *a = of_stream(ms);
+    if (a->call.peer.has_end)
+        end(a);
     else
-        call_broken(x, begun ? reason : reason == ERR_REFUSED ? ERR_NO_CANDIDATE : ERR_LINK_LOST);
+        call_broken(a, attempt_has_won(a)      ? reason
+                       : reason == ERR_REFUSED ? ERR_NO_CANDIDATE
+                                               : ERR_LINK_LOST);
 }
 
 static const struct mesh_stream_ops stream_ops = {on_head, on_data, on_end, on_want, on_closed};
 
-static void cancel(struct exchange *x)
+static void cancel(struct attempt *a)
 {
-    signer_cancel(&x->call.peer.signing);
-    mesh_stream_cancel(&x->call.peer.stream);
-    leave(x);
+    signer_cancel(&a->call.peer.signing);
+    mesh_stream_cancel(&a->call.peer.stream);
+    leave(a);
 }
 
-static void pause_call(struct exchange *x)
+static void pause_call(struct attempt *a)
 {
-    x->call.peer.is_paused = true;
+    a->call.peer.is_paused = true;
 }
 
-static void resume_call(struct exchange *x)
+static void resume_call(struct attempt *a)
 {
-    struct peer_call *call = &x->call.peer;
+    struct peer_call *call = &a->call.peer;
     size_t size = call->unreturned;
     call->is_paused = false;
     call->unreturned = 0;
@@ -276,7 +276,7 @@ static void resume_call(struct exchange *x)
         h2_consume(call->stream.h2, size);
 }
 
-static const struct call_ops call_ops = {cancel, pause_call, resume_call};
+static const struct attempt_ops ops = {cancel, pause_call, resume_call};
 
 static enum err build_head(struct exchange *x, struct bytes envelope, struct http_head *ret_head)
 {
@@ -300,13 +300,14 @@ static enum err build_head(struct exchange *x, struct bytes envelope, struct htt
     return ERR_OK;
 }
 
-static enum err open_stream(struct exchange *x, const struct batch_proof *proof)
+static enum err open_stream(struct attempt *a, const struct batch_proof *proof)
 {
-    struct peer_call *call = &x->call.peer;
+    struct exchange *x = a->x;
+    struct peer_call *call = &a->call.peer;
     struct buf *wire = &x->lane->scratch;
     struct http_head head;
     buf_clear(wire);
-    TRY(envelope_seal(bytes_of(call->record, call->record_size), proof, wire));
+    TRY(envelope_seal(call->record, proof, wire));
     size_t size = http_octets_packed_size(wire->size);
     struct buf text;
     buf_init_fixed(&text, arena_alloc(&x->arena, size), size);
@@ -324,24 +325,19 @@ static enum err open_stream(struct exchange *x, const struct batch_proof *proof)
 
 static void on_signed(struct signer_item *item, const struct batch_proof *proof)
 {
-    struct exchange *x = LIST_ENTRY(item, struct exchange, call.peer.signing);
-    enum err e = open_stream(x, proof);
+    struct attempt *a = LIST_ENTRY(item, struct attempt, call.peer.signing);
+    enum err e = open_stream(a, proof);
     if (e != ERR_OK)
-        attempt_failed(x, e, 0);
+        call_failed(a, e, 0);
     else
-        send_more(x);
+        send_more(a);
 }
 
-enum err peer_call_start(struct exchange *x, struct peer *p)
+static enum err write_envelope(struct exchange *x, struct peer *p, struct bytes *ret_record)
 {
     const struct lane *lane = x->lane;
-    struct peer_call *call = &x->call.peer;
-    memset(call, 0, offsetof(struct peer_call, record));
-    call->peer = p;
-    call->failure = ERR_OK;
-    call->is_sent = call->has_end = call->is_paused = false;
-    call->unreturned = 0;
-    list_init(&call->signing.node);
+    uint8_t space[ENVELOPE_RECORD_MAX];
+    struct buf record;
     struct envelope e = {
         .mesh = lane->identity->mesh,
         .origin = x->origin,
@@ -362,16 +358,24 @@ enum err peer_call_start(struct exchange *x, struct peer *p)
     memcpy(e.path, x->path, x->hop * sizeof e.path[0]);
     memcpy(e.path[x->hop], lane->config->name, sizeof e.path[0]);
     memcpy(e.body_hash, exchange_body_hash(x), CRYPTO_HASH_SIZE);
-    struct buf record = {
-        .data = call->record, .capacity = sizeof call->record, .size_max = sizeof call->record};
+    buf_init_fixed(&record, space, sizeof space);
     enum err encoded = envelope_encode(&e, &record);
     if (encoded != ERR_OK) /* of what it holds, only the target may be that long */
         return encoded == ERR_LIMIT ? ERR_URI_TOO_LONG : encoded;
-    call->record_size = record.size;
+    *ret_record = arena_copy(&x->arena, buf_bytes(&record));
+    return ret_record->data ? ERR_OK : ERR_NO_MEMORY;
+}
+
+enum err peer_call_start(struct attempt *a, struct peer *p)
+{
+    struct exchange *x = a->x;
+    struct peer_call *call = &a->call.peer;
+    *call = (struct peer_call){.peer = p};
+    list_init(&call->signing.node);
+    TRY(write_envelope(x, p, &call->record));
     p->inflight++;
-    x->call_ops = &call_ops;
+    a->ops = &ops;
     call->signing.on_signed = on_signed;
-    signer_post(&x->lane->signer, BATCH_ENVELOPE, bytes_of(call->record, call->record_size),
-                &call->signing);
+    signer_post(&x->lane->signer, BATCH_ENVELOPE, call->record, &call->signing);
     return ERR_OK;
 }

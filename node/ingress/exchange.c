@@ -1,5 +1,6 @@
-/* Life of an exchange: creation, relaying what egress brings, failing, giving everything back. The
- * stages before the first byte are in pipeline.c, accounts and receipts in finish.c. */
+/* Life of an exchange: creation, relaying what comes, failing, giving everything back. The stages
+ * before the first byte are in pipeline.c, its attempts in attempt.c, accounts and receipts in
+ * finish.c. */
 #include "node/ingress/exchange.h"
 
 #include "base/state.h"
@@ -99,7 +100,6 @@ enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
     x->from = from;
     x->sink = sink;
     x->sink_owner = sink_owner;
-    list_init(&x->queue_node);
     list_init(&x->signing.node);
     body_init(&x->body, &lane->bodies, lane->config->limits.body_bytes);
     scan_init(&x->scan);
@@ -116,7 +116,7 @@ enum err exchange_create(struct lane *lane, const struct api_endpoint *endpoint,
 void exchange_release(struct exchange *x)
 {
     struct lane *lane = x->lane;
-    CHECK(!x->call_ops);
+    CHECK(!x->call_ops && !attempt_any_runs(x));
     io_timer_stop(&x->deadline);
     signer_cancel(&x->signing);
     body_clear(&x->body);
@@ -141,17 +141,18 @@ enum err exchange_body(struct exchange *x, struct bytes data)
     return x->endpoint && x->endpoint->kind == API_INFER ? scan_feed(&x->scan, data) : ERR_OK;
 }
 
-static void cancel_call(struct exchange *x)
+static void cancel_work(struct exchange *x)
 {
     const struct call_ops *ops = x->call_ops;
     x->call_ops = NULL;
     if (ops)
         ops->cancel(x);
+    attempt_stop_all(x);
 }
 
 void exchange_abandon(struct exchange *x, enum err reason)
 {
-    cancel_call(x);
+    cancel_work(x);
     if (x->state != EXCHANGE_DONE) /* then its receipt only waits to be signed */
         exchange_account(x, reason);
     exchange_release(x);
@@ -315,7 +316,7 @@ static void describe(struct exchange *x, enum err reason, char *ret_text, size_t
 
 void exchange_fail(struct exchange *x, enum err reason, const char *detail)
 {
-    cancel_call(x);
+    cancel_work(x);
     x->failure = reason;
     if (x->state == EXCHANGE_RELAYING) {
         break_off(x, reason);
@@ -336,7 +337,7 @@ void exchange_fail(struct exchange *x, enum err reason, const char *detail)
     buf_fini(&body);
 }
 
-/* --- what egress brings */
+/* --- what comes, from egress or from here */
 
 enum err exchange_head(struct exchange *x, const struct http_head *answer)
 {
@@ -359,7 +360,10 @@ void exchange_data(struct exchange *x, struct bytes data)
     x->sink->data(x, data);
     if (!x->is_paused && x->sink->queued(x) > 0) {
         x->is_paused = true;
-        x->call_ops->pause(x);
+        if (x->winner)
+            x->winner->ops->pause(x->winner);
+        else
+            x->call_ops->pause(x);
     }
 }
 
@@ -368,7 +372,9 @@ void exchange_drained(struct exchange *x)
     if (!x->is_paused)
         return;
     x->is_paused = false;
-    if (x->call_ops)
+    if (x->winner && x->winner->ops)
+        x->winner->ops->resume(x->winner);
+    else if (x->call_ops)
         x->call_ops->resume(x);
 }
 

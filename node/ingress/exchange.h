@@ -5,7 +5,8 @@
  *
  *   arriving ──submit──> routing ──attempt──> waiting ──first byte──> relaying ──> done
  *                          ^                    │
- *                          └── RETRY (before the first byte, bounded by attempts and deadline)
+ *                          └── RETRY (none runs; before the first byte, bounded by attempts and
+ *                              deadline)
  *
  * Memory: one exchange from a pool, its arena, its body's segments, and at most
  * limits.window + one read of unsent answer. Everything goes in exchange_release. */
@@ -13,12 +14,11 @@
 #define NODE_INGRESS_EXCHANGE_H
 
 #include "base/arena.h"
-#include "node/egress/calls.h"
 #include "node/http/http.h"
 #include "node/ingress/api.h"
+#include "node/ingress/attempt.h"
 #include "node/ingress/body.h"
 #include "node/ingress/scan.h"
-#include "node/routing/choose.h"
 #include "node/routing/terms.h"
 #include "node/trust/receipt.h"
 
@@ -52,10 +52,17 @@ struct sink_ops {
     size_t (*queued)(const struct exchange *x);
 };
 
+/* Steers an answer made here that goes on, or a wait. */
+struct call_ops {
+    /* Gives it up; no callback comes any more. */
+    void (*cancel)(struct exchange *x);
+    void (*pause)(struct exchange *x);
+    void (*resume)(struct exchange *x);
+};
+
 struct exchange {
     struct lane *lane;
-    struct list node;       /* lane's running or idle ones */
-    struct list queue_node; /* a backend's queue */
+    struct list node; /* lane's running or idle ones */
     int state;
     size_t stage; /* pipeline.c */
     const struct sink_ops *sink;
@@ -81,14 +88,12 @@ struct exchange {
     bool has_waited; /* for the rules under which it came */
 
     /* attempts */
-    struct candidate tried[EXCHANGE_ATTEMPTS_MAX];
-    enum err failed[EXCHANGE_ATTEMPTS_MAX]; /* why each of them ended; OK: it has not */
-    uint32_t attempts;
-    struct choice choice;            /* of the running or last one */
-    const struct call_ops *call_ops; /* NULL: none is running */
-    enum err last_failure;           /* of the last attempt */
-    const char *last_detail;         /* in English, where the reason alone would puzzle; or NULL */
+    uint32_t attempt_count;
+    struct attempt *winner;  /* whose answer is given; NULL: none yet, or it is made here */
+    enum err last_failure;   /* of the attempt that failed last */
+    const char *last_detail; /* likewise (attempt.h) */
     uint64_t retry_after_ms;
+    const struct call_ops *call_ops; /* NULL: nothing local runs */
 
     /* the answer */
     int status;
@@ -109,10 +114,9 @@ struct exchange {
     char path[ENVELOPE_HOPS_MAX][CERT_NAME_MAX + 1]; /* nodes passed so far, `hop` of them */
     uint8_t body_hash[CRYPTO_HASH_SIZE];
     uint8_t below_leaf[CRYPTO_HASH_SIZE]; /* of the first receipt below, if there is one */
+    struct attempt attempts[EXCHANGE_ATTEMPTS_MAX]; /* in the order in which they began */
     union {
-        struct backend_call backend;
-        struct peer_call peer;
-        struct local_events_call *events; /* local answers that go on, or wait */
+        struct local_events_call *events; /* of call_ops */
         struct local_rules_call *rules;
         struct local_read_call *read;
         struct local_watch_call *watch;
@@ -148,23 +152,19 @@ void exchange_answer(struct exchange *x, int status, const char *content_type, s
  * NULL. */
 void exchange_fail(struct exchange *x, enum err reason, const char *detail);
 
-/* --- for the egress (calls.h) */
-/* May this failed or refused attempt be tried elsewhere? Nothing was sent to the client, another
- * candidate is left. */
-bool exchange_may_retry(const struct exchange *x);
-/* The running attempt ended without an answer; it holds nothing any more. Tries elsewhere or fails.
- */
-void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry_after_ms);
-/* An err says that this head cannot be passed on: the attempt has to end, for nothing was sent. */
+/* --- for answers made here, and the attempt that won */
+/* An err says that this head cannot be passed on, and nothing was sent. */
 MUST_CHECK enum err exchange_head(struct exchange *x, const struct http_head *answer);
 void exchange_data(struct exchange *x, struct bytes data);
-/* Complete; the attempt holds nothing any more. Releases x (a peer's once its receipt is signed).
- */
+/* Complete; call_ops' owner holds nothing any more. Releases x (a peer's once its receipt is
+ * signed). */
 void exchange_end(struct exchange *x);
 /* The answer broke off in the middle; likewise. */
 void exchange_broken(struct exchange *x, enum err reason);
 
-/* --- for pipeline.c and finish.c */
+/* --- for attempt.c, pipeline.c and finish.c */
+/* The last running attempt failed: tries elsewhere, or fails. */
+void exchange_retry(struct exchange *x, enum err reason);
 /* The rules under which it came are not here yet: true, and exchange_resume comes; false: it has
  * waited already, or cannot. */
 bool exchange_await_epoch(struct exchange *x);

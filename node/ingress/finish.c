@@ -28,8 +28,9 @@ static void count(struct exchange *x, enum err failure)
     if (x->lane->log->level <= level)
         LOG(x->lane->log, level, "request", LOG_STR("id", x->request_id), LOG_UINT("hop", x->hop),
             LOG_STR("path", x->endpoint->path), LOG_UINT("status", x->status),
-            LOG_STR("executor", x->executor ? x->executor : ""), LOG_UINT("attempts", x->attempts),
-            LOG_UINT("us", now_us - x->started_us), LOG_ERR(failure));
+            LOG_STR("executor", x->executor ? x->executor : ""),
+            LOG_UINT("attempts", x->attempt_count), LOG_UINT("us", now_us - x->started_us),
+            LOG_ERR(failure));
 }
 
 static void fill_hashes(struct exchange *x, struct receipt *r)
@@ -53,7 +54,8 @@ static bool make_receipt(struct exchange *x, struct receipt *ret_receipt)
 {
     const struct lane *lane = x->lane;
     bool is_refused = is_refuser(x);
-    const struct backend *b = x->executor ? x->choice.candidate.backend : NULL;
+    const struct choice *choice = x->winner ? &x->winner->choice : NULL;
+    const struct backend *b = choice ? choice->candidate.backend : NULL;
     uint64_t now_us = io_now_us(lane->loop);
     if (!b && !is_refused && x->below.size == 0)
         return false;
@@ -67,10 +69,10 @@ static bool make_receipt(struct exchange *x, struct receipt *ret_receipt)
         .epoch = lane->epoch,
         .model = exchange_model(x),
         .backend = b ? bytes_from_str(b->cfg.name) : bytes_of(NULL, 0),
-        .reason = bytes_from_str(is_refused ? err_word(x->failure) : x->choice.reason),
-        .attempts = x->attempts,
+        .reason = bytes_from_str(is_refused ? err_word(x->failure) : choice->reason),
+        .attempts = x->attempt_count,
         .status = (uint32_t)x->status,
-        .facts_age_ms = x->choice.facts_age_ms,
+        .facts_age_ms = choice ? choice->facts_age_ms : 0,
         .started_ms = x->started_wall_ms,
         .first_byte_ms = (x->first_byte_us - x->started_us) / 1000,
         .duration_ms = (now_us - x->started_us) / 1000,

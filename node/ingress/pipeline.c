@@ -79,14 +79,14 @@ static enum err reason_for_nothing(const struct lane *lane)
 
 static enum stage_result stage_route(struct exchange *x)
 {
-    if (x->attempts > 0 && exchange_remaining_ms(x) == 0)
-        return fail(x, ERR_DEADLINE); /* however the last attempt ended */
-    if (x->attempts == EXCHANGE_ATTEMPTS_MAX)
-        return fail(x, public_reason(x->last_failure));
-    enum err e = choose(x->lane, x, &x->choice);
+    bool is_first = x->attempt_count == 0;
+    if (!is_first && !attempt_may_start(x))
+        return fail(x, exchange_remaining_ms(x) == 0 ? ERR_DEADLINE /* however it ended */
+                                                     : public_reason(x->last_failure));
+    enum err e = choose(x->lane, x, &x->attempts[x->attempt_count].choice);
     if (e == ERR_OK)
         return STAGE_NEXT;
-    if (x->attempts > 0)
+    if (!is_first)
         return fail(x, public_reason(x->last_failure));
     if (e == ERR_MODEL_NOT_FOUND)
         e = reason_for_nothing(x->lane);
@@ -95,17 +95,15 @@ static enum stage_result stage_route(struct exchange *x)
 
 static enum stage_result stage_forward(struct exchange *x)
 {
-    struct candidate c = x->choice.candidate;
-    x->tried[x->attempts++] = c;
-    if (x->attempts > 1)
-        x->lane->metrics.retries++;
     x->last_detail = NULL;
+    if (x->attempt_count > 0)
+        x->lane->metrics.retries++;
     exchange_set_state(x, EXCHANGE_WAITING);
-    enum err e = c.backend ? backend_call_start(x, c.backend) : peer_call_start(x, c.peer);
+    enum err e = attempt_start(x);
     if (e == ERR_OK)
         return STAGE_WAIT;
     exchange_set_state(x, EXCHANGE_ROUTING);
-    x->last_failure = x->failed[x->attempts - 1] = e;
+    x->last_failure = e;
     return STAGE_RETRY;
 }
 
@@ -139,25 +137,8 @@ void exchange_submit(struct exchange *x)
     run(x);
 }
 
-bool exchange_may_retry(const struct exchange *x)
+void exchange_retry(struct exchange *x, enum err reason)
 {
-    return x->state == EXCHANGE_WAITING && x->attempts < EXCHANGE_ATTEMPTS_MAX &&
-           exchange_remaining_ms(x) > 0 && choose_has_other(x->lane, x);
-}
-
-void exchange_attempt_failed(struct exchange *x, enum err reason, uint64_t retry_after_ms)
-{
-    x->call_ops = NULL;
-    x->last_failure = x->failed[x->attempts - 1] = reason;
-    x->lane->metrics.failures[reason]++;
-    if (retry_after_ms > x->retry_after_ms)
-        x->retry_after_ms = retry_after_ms;
-    LOG(x->lane->log, lane_level(x->lane, LANE_LINES_ATTEMPTS, LOG_INFO), "attempt_failed",
-        LOG_STR("id", x->request_id), LOG_UINT("attempt", x->attempts),
-        LOG_STR("backend",
-                x->choice.candidate.backend ? x->choice.candidate.backend->cfg.name : ""),
-        LOG_STR("peer", x->choice.candidate.peer ? x->choice.candidate.peer->name : ""),
-        LOG_ERR(reason));
     exchange_set_state(x, EXCHANGE_ROUTING);
     if (err_class(reason) == ERR_CLASS_REJECT && reason != ERR_MODEL_NOT_FOUND &&
         reason != ERR_PROTOCOL && reason != ERR_RESIDENCY) {

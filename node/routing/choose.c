@@ -16,10 +16,11 @@ enum grade { GRADE_OUT, GRADE_SUSPECT, GRADE_GOOD };
 static bool was_tried(const struct exchange *x, const struct candidate *c, bool again)
 {
     unsigned lost = 0;
-    for (uint32_t i = 0; i < x->attempts; i++) {
-        if (x->tried[i].backend != c->backend || x->tried[i].peer != c->peer)
+    for (uint32_t i = 0; i < x->attempt_count; i++) {
+        const struct candidate *tried = &x->attempts[i].choice.candidate;
+        if (tried->backend != c->backend || tried->peer != c->peer)
             continue;
-        if (!again || !c->peer || x->failed[i] != ERR_LINK_LOST || lost++ > 0)
+        if (!again || !c->peer || x->attempts[i].failure != ERR_LINK_LOST || lost++ > 0)
             return true;
     }
     return false;

@@ -32,12 +32,12 @@ static unsigned draws(struct rng before, const struct rng *after)
 
 static void try_backend(struct lane_world *w, struct backend *b)
 {
-    w->x.tried[w->x.attempts++] = (struct candidate){.backend = b};
+    w->x.attempts[w->x.attempt_count++].choice.candidate = (struct candidate){.backend = b};
 }
 
 static void try_peer(struct lane_world *w, struct peer *p)
 {
-    w->x.tried[w->x.attempts++] = (struct candidate){.peer = p};
+    w->x.attempts[w->x.attempt_count++].choice.candidate = (struct candidate){.peer = p};
 }
 
 static void pass(struct lane_world *w, const char *name)
@@ -110,7 +110,7 @@ static void an_old_report_fades_to_half_load_never_to_idle(void **state)
     if (age_ms >= 20000) /* full, it said long ago */
         assert_int_equal(times_peer(w, stale, 100), 100);
     stale->load_ms = now_ms - 50;
-    w->x.attempts = 0;
+    w->x.attempt_count = 0;
     fresh->load.inflight = 40;
     assert_int_equal(choice_of(w).facts_age_ms, 50);
 }
@@ -296,7 +296,7 @@ static void nobody_serving_it_is_not_the_same_as_nobody_able_now(void **state)
 
 static void lose(struct lane_world *w, struct peer *p)
 {
-    w->x.failed[w->x.attempts] = ERR_LINK_LOST;
+    w->x.attempts[w->x.attempt_count].failure = ERR_LINK_LOST;
     try_peer(w, p);
 }
 
@@ -327,7 +327,7 @@ static void it_is_asked_twice_at_most(void **state)
     assert_ptr_equal(choice_of(w).candidate.peer, lost);
     try_peer(w, lost); /* it runs */
     assert_false(choose_has_other(&w->lane, &w->x));
-    w->x.failed[1] = ERR_LINK_LOST;
+    w->x.attempts[1].failure = ERR_LINK_LOST;
     assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
 }
 
@@ -339,7 +339,7 @@ static void whoever_answered_no_is_not_asked_again(void **state)
     struct choice c;
     try_peer(w, p);
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        w->x.failed[0] = answers[i];
+        w->x.attempts[0].failure = answers[i];
         assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
     }
 }

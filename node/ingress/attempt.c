@@ -1,0 +1,171 @@
+/* Attempts of an exchange, see attempt.h: started by the pipeline, told of by egress.
+ *
+ * Happy path: one starts, its head comes, the others (if any) are cancelled, its answer is relayed.
+ * Failure modes: it fails while another runs (only noted) or alone (back to the pipeline); its
+ * head cannot be passed on; the exchange ends first (all are cancelled). */
+#include "node/ingress/attempt.h"
+
+#include "base/state.h"
+#include "node/egress/backend.h"
+#include "node/ingress/exchange.h"
+#include "node/lane.h"
+
+static const struct state_row rows[] = {
+    [ATTEMPT_WAITING] = {"waiting", STATE_BIT(ATTEMPT_WON) | STATE_BIT(ATTEMPT_OVER)},
+    [ATTEMPT_WON] = {"won", STATE_BIT(ATTEMPT_OVER)},
+    [ATTEMPT_OVER] = {"over", 0},
+};
+static const struct state_table states = {"attempt", rows, 3};
+
+static void set_state(struct attempt *a, enum attempt_state state)
+{
+    const struct lane *lane = a->x->lane;
+    if (lane->trace)
+        TRACE(lane->trace, lane->config->name, "attempt", LOG_STR("id", a->x->request_id),
+              LOG_UINT("number", (uint64_t)(a - a->x->attempts) + 1),
+              LOG_STR("from", state_name(&states, a->state)),
+              LOG_STR("to", state_name(&states, (int)state)), LOG_ERR(a->failure));
+    state_move(&states, &a->state, (int)state);
+}
+
+static const char *backend_name(const struct attempt *a)
+{
+    return a->choice.candidate.backend ? a->choice.candidate.backend->cfg.name : "";
+}
+
+static const char *peer_name(const struct attempt *a)
+{
+    return a->choice.candidate.peer ? a->choice.candidate.peer->name : "";
+}
+
+/* --- starting */
+
+bool attempt_may_start(const struct exchange *x)
+{
+    return x->attempt_count < EXCHANGE_ATTEMPTS_MAX && exchange_remaining_ms(x) > 0;
+}
+
+enum err attempt_start(struct exchange *x)
+{
+    struct attempt *a = &x->attempts[x->attempt_count++];
+    struct choice choice = a->choice;
+    memset(a, 0, offsetof(struct attempt, call));
+    a->x = x;
+    a->choice = choice;
+    a->started_us = io_now_us(x->lane->loop);
+    enum err e = choice.candidate.backend ? backend_call_start(a, choice.candidate.backend)
+                                          : peer_call_start(a, choice.candidate.peer);
+    if (e != ERR_OK) {
+        a->failure = e;
+        set_state(a, ATTEMPT_OVER);
+        return e;
+    }
+    return ERR_OK;
+}
+
+/* --- ending */
+
+bool attempt_any_runs(const struct exchange *x)
+{
+    for (uint32_t i = 0; i < x->attempt_count; i++)
+        if (x->attempts[i].state != ATTEMPT_OVER)
+            return true;
+    return false;
+}
+
+static void stop_others(struct exchange *x, const struct attempt *winner)
+{
+    for (uint32_t i = 0; i < x->attempt_count; i++) {
+        struct attempt *a = &x->attempts[i];
+        const struct attempt_ops *ops = a->ops;
+        if (a == winner || a->state == ATTEMPT_OVER)
+            continue;
+        set_state(a, ATTEMPT_OVER);
+        a->ops = NULL;
+        ops->cancel(a);
+    }
+}
+
+void attempt_stop_all(struct exchange *x)
+{
+    stop_others(x, NULL);
+}
+
+bool attempt_is_dispensable(const struct attempt *a)
+{
+    const struct exchange *x = a->x;
+    if (x->state != EXCHANGE_WAITING)
+        return false;
+    for (uint32_t i = 0; i < x->attempt_count; i++)
+        if (&x->attempts[i] != a && x->attempts[i].state != ATTEMPT_OVER)
+            return true;
+    return attempt_may_start(x) && choose_has_other(x->lane, x);
+}
+
+static void note_failure(struct attempt *a, enum err reason, uint64_t retry_after_ms)
+{
+    struct exchange *x = a->x;
+    a->failure = x->last_failure = reason;
+    x->last_detail = a->detail;
+    x->lane->metrics.failures[reason]++;
+    if (retry_after_ms > x->retry_after_ms)
+        x->retry_after_ms = retry_after_ms;
+    LOG(x->lane->log, lane_level(x->lane, LANE_LINES_ATTEMPTS, LOG_INFO), "attempt_failed",
+        LOG_STR("id", x->request_id), LOG_UINT("attempt", (uint64_t)(a - x->attempts) + 1),
+        LOG_STR("backend", backend_name(a)), LOG_STR("peer", peer_name(a)), LOG_ERR(reason));
+}
+
+void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
+{
+    struct exchange *x = a->x;
+    a->ops = NULL;
+    note_failure(a, reason, retry_after_ms);
+    set_state(a, ATTEMPT_OVER);
+    if (attempt_any_runs(x))
+        return;
+    exchange_retry(x, reason);
+}
+
+/* --- the answer */
+
+enum err attempt_head(struct attempt *a, const struct http_head *head)
+{
+    struct exchange *x = a->x;
+    x->executor = a->executor;
+    x->answer_path = a->answer_path;
+    enum err e = exchange_head(x, head);
+    if (e != ERR_OK) {
+        a->detail = "its answer's header is too large to pass on";
+        return e;
+    }
+    x->winner = a;
+    set_state(a, ATTEMPT_WON);
+    stop_others(x, a);
+    return ERR_OK;
+}
+
+void attempt_data(struct attempt *a, struct bytes data)
+{
+    exchange_data(a->x, data);
+}
+
+static void take_over(struct attempt *a)
+{
+    struct exchange *x = a->x;
+    a->ops = NULL;
+    set_state(a, ATTEMPT_OVER);
+    x->below = a->below;
+    memcpy(x->below_leaf, a->below_leaf, sizeof x->below_leaf);
+}
+
+void attempt_end(struct attempt *a)
+{
+    take_over(a);
+    exchange_finish(a->x);
+}
+
+void attempt_broken(struct attempt *a, enum err reason)
+{
+    take_over(a);
+    exchange_fail(a->x, reason, NULL);
+}

@@ -1,0 +1,85 @@
+/* One attempt of an exchange: at a local backend, or at a peer. Of several that run whichever
+ * brings an answer first wins. The exchange embeds its attempts; egress runs them, is steered
+ * through attempt_ops and tells what comes by the attempt_* functions below.
+ *
+ *   waiting ──head──> won ──> over
+ *     └── failed, or cancelled ──> over
+ *
+ * Only the one that won is ever heard of by the client. */
+#ifndef NODE_INGRESS_ATTEMPT_H
+#define NODE_INGRESS_ATTEMPT_H
+
+#include "node/egress/calls.h"
+#include "node/http/http.h"
+#include "node/routing/choose.h"
+
+enum attempt_state { ATTEMPT_WAITING, ATTEMPT_WON, ATTEMPT_OVER };
+
+struct attempt;
+struct exchange;
+
+struct attempt_ops {
+    /* Gives the attempt up, places included; no callback comes any more. */
+    void (*cancel)(struct attempt *a);
+    void (*pause)(struct attempt *a);
+    void (*resume)(struct attempt *a);
+};
+
+struct attempt {
+    struct exchange *x;
+    struct choice choice; /* set before it starts */
+    /* Set by egress; NULL: nothing is held at a backend or peer. */
+    const struct attempt_ops *ops;
+    int state;        /* enum attempt_state */
+    enum err failure; /* why it ended; OK: it has not, or another one was faster */
+    const char
+        *detail; /* of the failure, in English, where the reason alone would puzzle; or NULL */
+    uint64_t started_us;
+    /* What its answer says, for the exchange if it wins; in the exchange's arena. */
+    const char *executor;                 /* the node whose backend answers; NULL: not told */
+    struct bytes answer_path;             /* grapevine-path from this node to the executor */
+    struct bytes below;                   /* receipts of the next hop, wire form */
+    uint8_t below_leaf[CRYPTO_HASH_SIZE]; /* of the first of them, if there is one */
+    union {
+        struct backend_call backend;
+        struct peer_call peer;
+    } call;
+};
+
+/* --- for the egress */
+/* May this answer, a failure, be thrown away? Nothing was sent to the client, and another attempt
+ * runs or can be made. */
+bool attempt_is_dispensable(const struct attempt *a);
+/* It ended without an answer; it holds nothing any more. The exchange waits for the other one, or
+ * tries elsewhere, or fails. */
+void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms);
+/* The answer's head, borrowed for the call. An err says that it cannot be passed on: the attempt
+ * has to end (its detail is set), for nothing was sent. */
+MUST_CHECK enum err attempt_head(struct attempt *a, const struct http_head *head);
+void attempt_data(struct attempt *a, struct bytes data);
+/* Complete; the attempt holds nothing any more. Releases the exchange (a peer's once its receipt is
+ * signed). */
+void attempt_end(struct attempt *a);
+/* The answer broke off in the middle; likewise. */
+void attempt_broken(struct attempt *a, enum err reason);
+static inline bool attempt_has_won(const struct attempt *a)
+{
+    return a->state == ATTEMPT_WON;
+}
+/* It can still be repeated elsewhere. */
+static inline bool attempt_is_open(const struct attempt *a)
+{
+    return a->state == ATTEMPT_WAITING;
+}
+
+/* --- for the exchange and its pipeline */
+/* May one more be started? Asked before each but the first. */
+bool attempt_may_start(const struct exchange *x);
+/* The next one, whose choice is made; counted, whether it starts or not. An err means that it holds
+ * nothing. */
+MUST_CHECK enum err attempt_start(struct exchange *x);
+bool attempt_any_runs(const struct exchange *x);
+/* Cancels those that run. */
+void attempt_stop_all(struct exchange *x);
+
+#endif
