@@ -72,7 +72,9 @@ static void on_head(struct client_call *call, const struct http_head *head)
 
 static void on_data(struct client_call *call, struct bytes data)
 {
-    attempt_data(of_call(call), data);
+    struct attempt *a = of_call(call);
+    if (attempt_data(a, data) != ERR_OK)
+        refuse_answer(a);
 }
 
 static void on_end(struct client_call *call)

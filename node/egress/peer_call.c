@@ -160,8 +160,9 @@ static void on_data(struct mesh_stream *ms, struct bytes data)
 {
     struct attempt *a = of_stream(ms);
     struct peer_call *call = &a->call.peer;
-    attempt_data(a, data);
-    if (call->is_paused)
+    if (attempt_data(a, data) != ERR_OK)
+        refuse_answer(a);
+    else if (call->is_paused)
         call->unreturned += data.size;
     else
         h2_consume(ms->h2, data.size);

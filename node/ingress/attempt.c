@@ -1,8 +1,9 @@
 /* Attempts of an exchange, see attempt.h: started by the pipeline, told of by egress.
  *
  * Happy path: one starts, its head comes, the others (if any) are cancelled, its answer is relayed.
- * Failure modes: it fails while another runs (only noted) or alone (back to the pipeline); its
- * head cannot be passed on; the exchange ends first (all are cancelled). */
+ * Failure modes: it fails while another runs (only noted) or alone (back to the pipeline); an event
+ * stream ends between its head and its first octet (as if the head had not come); its head cannot
+ * be passed on; the exchange ends first (all are cancelled). */
 #include "node/ingress/attempt.h"
 
 #include "base/state.h"
@@ -11,11 +12,13 @@
 #include "node/lane.h"
 
 static const struct state_row rows[] = {
-    [ATTEMPT_WAITING] = {"waiting", STATE_BIT(ATTEMPT_WON) | STATE_BIT(ATTEMPT_OVER)},
+    [ATTEMPT_WAITING] = {"waiting", STATE_BIT(ATTEMPT_HOLDING) | STATE_BIT(ATTEMPT_WON) |
+                                        STATE_BIT(ATTEMPT_OVER)},
+    [ATTEMPT_HOLDING] = {"holding", STATE_BIT(ATTEMPT_WON) | STATE_BIT(ATTEMPT_OVER)},
     [ATTEMPT_WON] = {"won", STATE_BIT(ATTEMPT_OVER)},
     [ATTEMPT_OVER] = {"over", 0},
 };
-static const struct state_table states = {"attempt", rows, 3};
+static const struct state_table states = {"attempt", rows, 4};
 
 static void set_state(struct attempt *a, enum attempt_state state)
 {
@@ -128,7 +131,43 @@ void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
 
 /* --- the answer */
 
-enum err attempt_head(struct attempt *a, const struct http_head *head)
+static bool is_event_stream(const struct http_head *head)
+{
+    const struct http_field *type = http_find(head, HTTP_CONTENT_TYPE);
+    return head->status == 200 && head->content_length != 0 && type &&
+           bytes_starts_with(type->value, BYTES("text/event-stream"));
+}
+
+/* Engines send the head of a stream when they begin to think. While nothing follows, another can
+ * still take over. */
+static bool hold(struct attempt *a, const struct http_head *head)
+{
+    struct arena *arena = &a->x->arena;
+    size_t size = 0;
+    for (size_t i = 0; i < head->field_count; i++)
+        size += head->fields[i].name.size + head->fields[i].value.size;
+    if (size > ATTEMPT_HELD_MAX)
+        return false;
+    struct http_head *copy = arena_alloc(arena, sizeof *copy);
+    struct http_field *fields = arena_alloc(arena, head->field_count * sizeof *fields);
+    if (!copy || !fields)
+        return false;
+    *copy = *head;
+    copy->fields = fields;
+    copy->reason = bytes_of(NULL, 0); /* no sink passes it on */
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct http_field *f = &head->fields[i];
+        fields[i] =
+            (struct http_field){f->id, arena_copy(arena, f->name), arena_copy(arena, f->value)};
+        if (!fields[i].name.data || (f->value.size > 0 && !fields[i].value.data))
+            return false;
+    }
+    a->held = copy;
+    set_state(a, ATTEMPT_HOLDING);
+    return true;
+}
+
+static enum err win(struct attempt *a, const struct http_head *head)
 {
     struct exchange *x = a->x;
     x->executor = a->executor;
@@ -144,9 +183,19 @@ enum err attempt_head(struct attempt *a, const struct http_head *head)
     return ERR_OK;
 }
 
-void attempt_data(struct attempt *a, struct bytes data)
+enum err attempt_head(struct attempt *a, const struct http_head *head)
 {
+    if (is_event_stream(head) && hold(a, head))
+        return ERR_OK;
+    return win(a, head);
+}
+
+enum err attempt_data(struct attempt *a, struct bytes data)
+{
+    if (a->state == ATTEMPT_HOLDING)
+        TRY(win(a, a->held));
     exchange_data(a->x, data);
+    return ERR_OK;
 }
 
 static void take_over(struct attempt *a)
@@ -160,6 +209,10 @@ static void take_over(struct attempt *a)
 
 void attempt_end(struct attempt *a)
 {
+    if (a->state == ATTEMPT_HOLDING && win(a, a->held) != ERR_OK) {
+        attempt_failed(a, ERR_PROTOCOL, 0);
+        return;
+    }
     take_over(a);
     exchange_finish(a->x);
 }

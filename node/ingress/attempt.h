@@ -2,8 +2,9 @@
  * brings an answer first wins. The exchange embeds its attempts; egress runs them, is steered
  * through attempt_ops and tells what comes by the attempt_* functions below.
  *
- *   waiting ──head──> won ──> over
- *     └── failed, or cancelled ──> over
+ *   waiting ──head of an event stream──> holding ──first octet──> won ──> over
+ *     │ └─────────any other head─────────────│──────────────────> won
+ *     └───────────failed, or cancelled───────┴──────────────────────────> over
  *
  * Only the one that won is ever heard of by the client. */
 #ifndef NODE_INGRESS_ATTEMPT_H
@@ -13,7 +14,9 @@
 #include "node/http/http.h"
 #include "node/routing/choose.h"
 
-enum attempt_state { ATTEMPT_WAITING, ATTEMPT_WON, ATTEMPT_OVER };
+#define ATTEMPT_HELD_MAX (8 * 1024) /* a larger head is passed on at once: the arena is bounded */
+
+enum attempt_state { ATTEMPT_WAITING, ATTEMPT_HOLDING, ATTEMPT_WON, ATTEMPT_OVER };
 
 struct attempt;
 struct exchange;
@@ -40,6 +43,7 @@ struct attempt {
     struct bytes answer_path;             /* grapevine-path from this node to the executor */
     struct bytes below;                   /* receipts of the next hop, wire form */
     uint8_t below_leaf[CRYPTO_HASH_SIZE]; /* of the first of them, if there is one */
+    const struct http_head *held;         /* while holding */
     union {
         struct backend_call backend;
         struct peer_call peer;
@@ -56,7 +60,8 @@ void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
 /* The answer's head, borrowed for the call. An err says that it cannot be passed on: the attempt
  * has to end (its detail is set), for nothing was sent. */
 MUST_CHECK enum err attempt_head(struct attempt *a, const struct http_head *head);
-void attempt_data(struct attempt *a, struct bytes data);
+/* Likewise, of a head that was held until now. */
+MUST_CHECK enum err attempt_data(struct attempt *a, struct bytes data);
 /* Complete; the attempt holds nothing any more. Releases the exchange (a peer's once its receipt is
  * signed). */
 void attempt_end(struct attempt *a);
@@ -66,10 +71,10 @@ static inline bool attempt_has_won(const struct attempt *a)
 {
     return a->state == ATTEMPT_WON;
 }
-/* It can still be repeated elsewhere. */
+/* Before its first octet: it can still be repeated elsewhere. */
 static inline bool attempt_is_open(const struct attempt *a)
 {
-    return a->state == ATTEMPT_WAITING;
+    return a->state == ATTEMPT_WAITING || a->state == ATTEMPT_HOLDING;
 }
 
 /* --- for the exchange and its pipeline */

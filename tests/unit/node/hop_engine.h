@@ -23,6 +23,10 @@
     "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 27\r\n\r\n"                  \
     "{\"model\":\"m\",\"messages\":[]}"
 
+#define STREAM_HEAD                                                                                \
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+#define STREAM_BODY "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+
 #define HOP_CONTROL "/control.sock" /* on each host */
 
 /* One end of a connection: the client's, or the engine's. */
@@ -50,6 +54,7 @@ struct world {
     struct end conns[16];           /* the engine's */
     int accepted;
     int chats;
+    struct end *chat[16]; /* who was asked, in that order */
     struct end *asked;
     void (*on_chat)(struct end *conn);
     struct end client;
@@ -86,7 +91,8 @@ static inline void take(struct end *conn, const char *request)
     if (strncmp(request, "GET /v1/models ", 15) == 0) {
         say(conn, "HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{\"data\":[{\"id\":\"m\"}]}");
     } else {
-        conn->w->chats++;
+        assert_true(conn->w->chats < 16);
+        conn->w->chat[conn->w->chats++] = conn;
         conn->w->asked = conn;
         conn->w->on_chat(conn);
     }

@@ -141,6 +141,12 @@ static inline int setup_closed(void **state)
     return 0;
 }
 
+static inline int setup_two_closed(void **state)
+{
+    *state = make_world(true);
+    return 0;
+}
+
 static inline int setup(void **state)
 {
     *state = make_world(false);
