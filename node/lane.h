@@ -40,9 +40,10 @@ struct lane {
     const char *version;
     struct rng rng;
     uint64_t boot_ms;
-    uint64_t started_ms; /* io_now_ms */
-    uint64_t epoch;      /* rules in force; 0: none yet */
-    bool is_public;      /* clients come from beyond loopback, and need a key */
+    uint64_t started_ms;     /* io_now_ms */
+    uint64_t epoch;          /* rules in force; 0: none yet */
+    uint64_t hedge_after_ms; /* see struct choice; 0: never */
+    bool is_public;          /* clients come from beyond loopback, and need a key */
     enum lane_state state;
 
     /* ingress */

@@ -311,6 +311,7 @@ static void lane_init(struct node *n)
     lane->trace = cfg->trace;
     lane->version = cfg->version;
     lane->boot_ms = cfg->boot_ms;
+    lane->hedge_after_ms = cfg->hedge_after_ms;
     lane->started_ms = io_now_ms(cfg->loop);
     lane->on_exchange_done = on_exchange_done;
     lane->on_leave = on_leave;

@@ -41,6 +41,7 @@ struct node_cfg {
                                    struct bytes text); /* likewise, if it can be kept */
     const char *control_path;                          /* unix socket, or NULL: none */
     const char *version;                               /* "0.1.0" */
+    uint64_t hedge_after_ms;                           /* see struct choice; 0: never */
     bool allow_insecure_http;                          /* clients beyond loopback need no API key */
     void (*on_ready)(void *owner);                     /* it serves */
     void (*on_drained)(void *owner);                   /* node_drain is done: no request is left */

@@ -1,4 +1,5 @@
-/* Attempts of an exchange, see attempt.h: started by the pipeline, told of by egress.
+/* Attempts of an exchange, see attempt.h: started by the pipeline or by the hedge's timer, told of
+ * by egress.
  *
  * Happy path: one starts, its head comes, the others (if any) are cancelled, its answer is relayed.
  * Failure modes: it fails while another runs (only noted) or alone (back to the pipeline); an event
@@ -26,7 +27,7 @@ static void set_state(struct attempt *a, enum attempt_state state)
     if (lane->trace)
         TRACE(lane->trace, lane->config->name, "attempt", LOG_STR("id", a->x->request_id),
               LOG_UINT("number", (uint64_t)(a - a->x->attempts) + 1),
-              LOG_STR("from", state_name(&states, a->state)),
+              LOG_BOOL("hedge", a->is_hedge), LOG_STR("from", state_name(&states, a->state)),
               LOG_STR("to", state_name(&states, (int)state)), LOG_ERR(a->failure));
     state_move(&states, &a->state, (int)state);
 }
@@ -41,6 +42,19 @@ static const char *peer_name(const struct attempt *a)
     return a->choice.candidate.peer ? a->choice.candidate.peer->name : "";
 }
 
+/* Once for each hedge, however it ends. */
+static void count_hedge(const struct attempt *a, enum metrics_hedge outcome)
+{
+    struct lane *lane = a->x->lane;
+    if (!a->is_hedge)
+        return;
+    lane->metrics.hedges[outcome]++;
+    LOG(lane->log, lane_level(lane, LANE_LINES_ATTEMPTS, LOG_INFO), "hedge",
+        LOG_STR("id", a->x->request_id), LOG_STR("outcome", metrics_hedge_name(outcome)),
+        LOG_STR("backend", backend_name(a)), LOG_STR("peer", peer_name(a)),
+        LOG_UINT("us", io_now_us(lane->loop) - a->started_us));
+}
+
 /* --- starting */
 
 bool attempt_may_start(const struct exchange *x)
@@ -48,13 +62,26 @@ bool attempt_may_start(const struct exchange *x)
     return x->attempt_count < EXCHANGE_ATTEMPTS_MAX && exchange_remaining_ms(x) > 0;
 }
 
-enum err attempt_start(struct exchange *x)
+/* The primary takes long. That no hedge can be made is no failure: the primary still runs. */
+static void on_hedge(struct io_timer *timer)
+{
+    struct exchange *x = LIST_ENTRY(timer, struct exchange, hedge);
+    if (!attempt_may_start(x) ||
+        choose(x->lane, x, &x->attempts[x->attempt_count].choice) != ERR_OK)
+        return;
+    struct attempt *a = &x->attempts[x->attempt_count];
+    if (attempt_start(x, true) != ERR_OK)
+        count_hedge(a, METRICS_HEDGE_FAILED);
+}
+
+enum err attempt_start(struct exchange *x, bool is_hedge)
 {
     struct attempt *a = &x->attempts[x->attempt_count++];
     struct choice choice = a->choice;
     memset(a, 0, offsetof(struct attempt, call));
     a->x = x;
     a->choice = choice;
+    a->is_hedge = is_hedge;
     a->started_us = io_now_us(x->lane->loop);
     enum err e = choice.candidate.backend ? backend_call_start(a, choice.candidate.backend)
                                           : peer_call_start(a, choice.candidate.peer);
@@ -63,6 +90,8 @@ enum err attempt_start(struct exchange *x)
         set_state(a, ATTEMPT_OVER);
         return e;
     }
+    if (!is_hedge && choice.hedge_after_ms > 0)
+        io_timer_start(x->lane->loop, &x->hedge, choice.hedge_after_ms, on_hedge);
     return ERR_OK;
 }
 
@@ -78,11 +107,14 @@ bool attempt_any_runs(const struct exchange *x)
 
 static void stop_others(struct exchange *x, const struct attempt *winner)
 {
+    io_timer_stop(&x->hedge);
     for (uint32_t i = 0; i < x->attempt_count; i++) {
         struct attempt *a = &x->attempts[i];
         const struct attempt_ops *ops = a->ops;
         if (a == winner || a->state == ATTEMPT_OVER)
             continue;
+        if (!attempt_has_won(a))
+            count_hedge(a, METRICS_HEDGE_LOST);
         set_state(a, ATTEMPT_OVER);
         a->ops = NULL;
         ops->cancel(a);
@@ -116,6 +148,7 @@ static void note_failure(struct attempt *a, enum err reason, uint64_t retry_afte
     LOG(x->lane->log, lane_level(x->lane, LANE_LINES_ATTEMPTS, LOG_INFO), "attempt_failed",
         LOG_STR("id", x->request_id), LOG_UINT("attempt", (uint64_t)(a - x->attempts) + 1),
         LOG_STR("backend", backend_name(a)), LOG_STR("peer", peer_name(a)), LOG_ERR(reason));
+    count_hedge(a, METRICS_HEDGE_FAILED);
 }
 
 void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
@@ -126,6 +159,7 @@ void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
     set_state(a, ATTEMPT_OVER);
     if (attempt_any_runs(x))
         return;
+    io_timer_stop(&x->hedge);
     exchange_retry(x, reason);
 }
 
@@ -179,6 +213,8 @@ static enum err win(struct attempt *a, const struct http_head *head)
     }
     x->winner = a;
     set_state(a, ATTEMPT_WON);
+    bool is_failure = head->status == 429 || head->status >= 500; /* nobody else is left */
+    count_hedge(a, is_failure ? METRICS_HEDGE_FAILED : METRICS_HEDGE_WON);
     stop_others(x, a);
     return ERR_OK;
 }

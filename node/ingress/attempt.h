@@ -1,6 +1,7 @@
-/* One attempt of an exchange: at a local backend, or at a peer. Of several that run whichever
- * brings an answer first wins. The exchange embeds its attempts; egress runs them, is steered
- * through attempt_ops and tells what comes by the attempt_* functions below.
+/* One attempt of an exchange: at a local backend, or at a peer. Usually one runs; beside the first
+ * one (the primary) a hedge may be started when it takes long, and whichever brings an answer first
+ * wins. The exchange embeds its attempts; egress runs them, is steered through attempt_ops and
+ * tells what comes by the attempt_* functions below.
  *
  *   waiting ──head of an event stream──> holding ──first octet──> won ──> over
  *     │ └─────────any other head─────────────│──────────────────> won
@@ -33,7 +34,8 @@ struct attempt {
     struct choice choice; /* set before it starts */
     /* Set by egress; NULL: nothing is held at a backend or peer. */
     const struct attempt_ops *ops;
-    int state;        /* enum attempt_state */
+    int state; /* enum attempt_state */
+    bool is_hedge;
     enum err failure; /* why it ended; OK: it has not, or another one was faster */
     const char
         *detail; /* of the failure, in English, where the reason alone would puzzle; or NULL */
@@ -78,13 +80,13 @@ static inline bool attempt_is_open(const struct attempt *a)
 }
 
 /* --- for the exchange and its pipeline */
-/* May one more be started? Asked before each but the first. */
+/* May one more be started? Asked before each but the first, retry or hedge. */
 bool attempt_may_start(const struct exchange *x);
 /* The next one, whose choice is made; counted, whether it starts or not. An err means that it holds
- * nothing. */
-MUST_CHECK enum err attempt_start(struct exchange *x);
+ * nothing. A primary sets the timer for its hedge. */
+MUST_CHECK enum err attempt_start(struct exchange *x, bool is_hedge);
 bool attempt_any_runs(const struct exchange *x);
-/* Cancels those that run. */
+/* Cancels those that run, and whatever would start another. */
 void attempt_stop_all(struct exchange *x);
 
 #endif

@@ -117,6 +117,7 @@ void exchange_release(struct exchange *x)
 {
     struct lane *lane = x->lane;
     CHECK(!x->call_ops && !attempt_any_runs(x));
+    io_timer_stop(&x->hedge);
     io_timer_stop(&x->deadline);
     signer_cancel(&x->signing);
     body_clear(&x->body);

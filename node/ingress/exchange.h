@@ -4,7 +4,7 @@
  * the stages again.
  *
  *   arriving ──submit──> routing ──attempt──> waiting ──first byte──> relaying ──> done
- *                          ^                    │
+ *                          ^                    │ └─ a hedge may run beside it (attempt.h)
  *                          └── RETRY (none runs; before the first byte, bounded by attempts and
  *                              deadline)
  *
@@ -90,6 +90,7 @@ struct exchange {
     /* attempts */
     uint32_t attempt_count;
     struct attempt *winner;  /* whose answer is given; NULL: none yet, or it is made here */
+    struct io_timer hedge;   /* until a second one is started beside the primary */
     enum err last_failure;   /* of the attempt that failed last */
     const char *last_detail; /* likewise (attempt.h) */
     uint64_t retry_after_ms;

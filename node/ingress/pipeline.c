@@ -99,7 +99,7 @@ static enum stage_result stage_forward(struct exchange *x)
     if (x->attempt_count > 0)
         x->lane->metrics.retries++;
     exchange_set_state(x, EXCHANGE_WAITING);
-    enum err e = attempt_start(x);
+    enum err e = attempt_start(x, false);
     if (e == ERR_OK)
         return STAGE_WAIT;
     exchange_set_state(x, EXCHANGE_ROUTING);

@@ -274,6 +274,7 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
     ret_choice->reason = reason;
     ret_choice->facts_age_ms =
         c->peer ? io_now_ms(lane->loop) - made_ms_of(lane, c, set->model) : 0;
+    ret_choice->hedge_after_ms = x->hop == 0 ? lane->hedge_after_ms : 0;
     return ERR_OK;
 }
 

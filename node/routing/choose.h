@@ -13,6 +13,9 @@ struct choice {
     const char *reason; /* a word for receipts and logs: "local", "least_loaded", "only_candidate",
                            "other_region", "suspect", "again" */
     uint64_t facts_age_ms; /* of the facts it was chosen by; 0 for a local one */
+    /* Without an answer for so long, a second attempt may run beside it; 0: never. Only where the
+     * request came in, for hedges of hedges would multiply. */
+    uint64_t hedge_after_ms;
 };
 
 /* What was already tried for this request, or runs, is left out, but for a peer whose answer got

@@ -66,6 +66,22 @@ static enum err histogram(struct buf *out, const char *name, const char *help,
     return buf_printf(out, "grapevine_%s_count %" PRIu64 "\n", name, h->count);
 }
 
+const char *metrics_hedge_name(enum metrics_hedge outcome)
+{
+    static const char *const names[METRICS_HEDGES] = {"won", "lost", "failed"};
+    return names[outcome];
+}
+
+static enum err hedges(const struct metrics *m, struct buf *out)
+{
+    TRY(head(out, "hedges_total", "counter",
+             "Attempts started beside one that took long, by what became of them."));
+    for (int i = 0; i < METRICS_HEDGES; i++)
+        TRY(buf_printf(out, "grapevine_hedges_total{outcome=\"%s\"} %" PRIu64 "\n",
+                       metrics_hedge_name((enum metrics_hedge)i), m->hedges[i]));
+    return ERR_OK;
+}
+
 static enum err requests(const struct metrics *m, struct buf *out)
 {
     TRY(head(out, "requests_total", "counter",
@@ -291,7 +307,8 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
     TRY(single(out, "peer_trails_refused_total", "counter",
                "Answers of peers whose trail of nodes made no sense and was left out.",
                m->trails_refused));
-    TRY(single(out, "retries_total", "counter", "Attempts after the first.", m->retries));
+    TRY(single(out, "retries_total", "counter", "Attempts after one that failed.", m->retries));
+    TRY(hedges(m, out));
     TRY(single(out, "hops_received_total", "counter", "Requests received from peers.", m->hops_in));
     TRY(single(out, "hops_sent_total", "counter", "Requests sent to peers.", m->hops_out));
     TRY(single(out, "request_body_bytes_total", "counter", "Request body bytes received.",

@@ -20,12 +20,22 @@ void metrics_observe(struct metrics_histogram *h, uint64_t us);
 
 #define METRICS_STATUSES 28
 
+/* What became of an attempt that was started beside another one. */
+enum metrics_hedge {
+    METRICS_HEDGE_WON,
+    METRICS_HEDGE_LOST, /* cancelled: the other one answered first, or the request ended */
+    METRICS_HEDGE_FAILED,
+    METRICS_HEDGES
+};
+const char *metrics_hedge_name(enum metrics_hedge outcome);
+
 struct metrics {
     uint64_t requests[API_COUNT + 1][METRICS_STATUSES]; /* last row: no such path */
     uint64_t failures[ERR_COUNT];        /* error answers and broken streams, by reason */
     struct metrics_histogram duration;   /* inference requests, whole */
     struct metrics_histogram first_byte; /* inference requests, until the answer began */
     uint64_t retries;
+    uint64_t hedges[METRICS_HEDGES];
     uint64_t hops_in;  /* requests received from peers */
     uint64_t hops_out; /* requests sent to peers */
     uint64_t body_bytes_in;

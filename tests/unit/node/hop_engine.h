@@ -45,6 +45,7 @@ struct side {
     struct trace trace;
     struct node *node;
     bool is_ready;
+    uint64_t hedge_after_ms;
 };
 
 struct world {

@@ -74,6 +74,7 @@ static inline void side_open(struct side *s)
                            .trace = &s->trace,
                            .seed = 1,
                            .boot_ms = FIXTURE_NOW_MS,
+                           .hedge_after_ms = s->hedge_after_ms,
                            .control_path = HOP_CONTROL,
                            .version = "0.1.0",
                            .allow_insecure_http = true,

@@ -344,6 +344,29 @@ static void whoever_answered_no_is_not_asked_again(void **state)
     }
 }
 
+/* --- a second one beside it */
+
+static void who_is_asked_just_now_is_not_chosen_beside_itself(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *running = lane_add_peer(w, "m");
+    struct peer *other = lane_add_peer(w, "m");
+    other->load.inflight = 1000;
+    try_peer(w, running);
+    assert_int_equal(times_peer(w, other, 50), 50);
+}
+
+static void only_where_a_request_came_in_it_may_be_hedged(void **state)
+{
+    struct lane_world *w = *state;
+    lane_add_backend(w, "m");
+    assert_int_equal(choice_of(w).hedge_after_ms, 0);
+    w->lane.hedge_after_ms = 70;
+    assert_int_equal(choice_of(w).hedge_after_ms, 70);
+    pass(w, "somebody");
+    assert_int_equal(choice_of(w).hedge_after_ms, 0);
+}
+
 /* --- cost */
 
 static void the_cost_does_not_grow_with_the_candidates(void **state)
@@ -499,6 +522,8 @@ int main(void)
         LANE_TEST(a_peer_whose_answer_got_lost_is_asked_again_when_nobody_else_is_left),
         LANE_TEST(it_is_asked_twice_at_most),
         LANE_TEST(whoever_answered_no_is_not_asked_again),
+        LANE_TEST(who_is_asked_just_now_is_not_chosen_beside_itself),
+        LANE_TEST(only_where_a_request_came_in_it_may_be_hedged),
         LANE_TEST(a_gateway_is_chosen_when_nobody_who_has_the_model_can_be_used),
         LANE_TEST(of_two_regions_the_less_loaded_is_chosen),
         LANE_TEST(what_came_from_abroad_stays_in_this_region),
