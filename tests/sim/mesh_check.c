@@ -84,6 +84,19 @@ static void check_gauge(struct town_node *n, struct bytes text, const char *name
                   (unsigned long long)value, (unsigned long long)want, found ? "" : " (not there)");
 }
 
+static void count_hedges(struct town *t, struct bytes text)
+{
+    static const char *const lines[] = {"grapevine_hedges_total{outcome=\"won\"}",
+                                        "grapevine_hedges_total{outcome=\"lost\"}",
+                                        "grapevine_hedges_total{outcome=\"failed\"}"};
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t count = 0;
+        if (!metric(text, lines[i], &count))
+            town_fail(t, "metrics_are_served", "no %s", lines[i]);
+        t->stats.hedges[i] += count;
+    }
+}
+
 void town_check_metrics(struct town *t)
 {
     for (size_t i = 0; i < t->node_count; i++) {
@@ -100,6 +113,7 @@ void town_check_metrics(struct town *t)
         check_gauge(n, text, "grapevine_backend_queued", 0, n->config.backend_count > 0);
         check_gauge(n, text, "grapevine_body_buffer_bytes", 0, true);
         check_gauge(n, text, "grapevine_client_connections", 1, true);
+        count_hedges(t, text);
         user_get_free(g);
     }
 }

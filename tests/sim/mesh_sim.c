@@ -75,6 +75,8 @@ static void add_stats(struct town_stats *sum, const struct town_stats *s)
     sum->receipts_checked += s->receipts_checked;
     sum->engine_cancels += s->engine_cancels;
     sum->retried += s->retried;
+    for (size_t i = 0; i < 3; i++)
+        sum->hedges[i] += s->hedges[i];
     for (size_t i = 0; i < JOB_OUTCOMES; i++)
         sum->outcomes[i] += s->outcomes[i];
     for (size_t i = 0; i < 4; i++)
@@ -94,6 +96,8 @@ static void print_summary(const struct run *r, unsigned failures, uint64_t faile
            ",\"in_flight_bytes_max\":%zu,\"queued_bytes_max\":%zu",
            failures ? "false" : "true", r->seeds_done, s->jobs, s->faults, s->restarts, s->retried,
            s->engine_cancels, s->receipts_checked, s->in_flight_max, s->queued_max);
+    printf(",\"hedges\":{\"won\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
+           s->hedges[0], s->hedges[1], s->hedges[2]);
     printf(",\"outcomes\":{");
     for (size_t i = JOB_OK; i < JOB_OUTCOMES; i++)
         printf("%s\"%s\":%" PRIu64, i == JOB_OK ? "" : ",", job_outcome_name((enum job_outcome)i),

@@ -143,6 +143,7 @@ void town_node_start(struct town_node *n)
                            .control_path = "/control.sock",
                            .version = "0.1.0",
                            .allow_insecure_http = true,
+                           .hedge_after_ms = t->hedge_after_ms,
                            .on_ready = on_ready,
                            .on_drained = on_drained,
                            .owner = n};
@@ -368,6 +369,8 @@ enum err town_create(uint64_t seed, const struct town_options *options, struct t
     list_init(&t->users);
     init_sim(t);
     t->deadline_ms = seed % 5 == 3 ? 2500 : TOWN_DEADLINE_MS;
+    if (seed % 3 == 1)
+        t->hedge_after_ms = rng_between(&t->rng, 1, rng_chance(&t->rng, 0.5) ? 20 : 400);
     t->node_count = rng_chance(&t->rng, 0.25) ? 4 : 3;
     t->engine_count = t->node_count == 4 ? 3 : (size_t)rng_between(&t->rng, 2, 3);
     t->user_count = TOWN_USERS_MAX;

@@ -60,7 +60,8 @@ struct town_node {
 struct town_stats {
     uint64_t jobs, faults, restarts, receipts_checked, engine_cancels;
     uint64_t outcomes[JOB_OUTCOMES];
-    uint64_t retried; /* jobs that reached engines more than once */
+    uint64_t retried;   /* jobs that reached engines more than once */
+    uint64_t hedges[3]; /* at nodes as they are at the end: won, lost, failed */
     uint64_t hops[4];
     size_t in_flight_max, queued_max;
 };
@@ -85,6 +86,7 @@ struct town {
     struct town_node nodes[TOWN_NODES_MAX];
     size_t node_count;
     uint64_t deadline_ms;
+    uint64_t hedge_after_ms; /* at the ingress; in most towns 0: no hedges */
     struct engine engines[TOWN_ENGINES_MAX];
     size_t engine_count;
     struct io_loop *user_loops[TOWN_USERS_MAX];

@@ -280,7 +280,6 @@ static void judge_quit(struct town *t, struct job *j)
     if (j->status == 200 && j->extra.size > 0 && !event_began)
         town_fail(t, "byte_exact_answer", "%s: %zu bytes are right, then others", j->id,
                   j->matched);
-    sim_world_at(t->world, town_now_us(t) + cancel_bound_us(t), on_cancel_due, j);
 }
 
 void town_judge(struct job *j)
@@ -299,6 +298,8 @@ void town_judge(struct job *j)
     case JOB_QUIT: judge_quit(t, j); break;
     default: CHECK(false);
     }
+    /* However it ended, also that of a hedge or of a primary that lost. */
+    sim_world_at(t->world, town_now_us(t) + cancel_bound_us(t), on_cancel_due, j);
     if (j->executions != 1)
         return; /* two engines wrote at once: their bytes cannot be told apart */
     if (j->in_flight_max > t->stats.in_flight_max)
@@ -312,9 +313,13 @@ void town_judge_arrival(struct job *j, const struct engine *e)
 {
     struct town *t = j->town;
     bool calm = town_is_calm_since(t, before(j->started_us, ENGINE_PATH_SETTLES_US));
-    if (j->executions > 0 && calm)
+    unsigned most = t->hedge_after_ms > 0 ? 2 : 1; /* a hedge does not hedge */
+    if (j->executions >= most && calm)
         town_fail(t, "executed_once", "%s reached %s again, and nothing was wrong", j->id, e->name);
-    if (j->first_byte_us && j->status == 200 && town_is_calm_since(t, j->started_us))
+    /* A hedge that was on its way is cancelled on its way. */
+    uint64_t way_us = t->hedge_after_ms > 0 ? cancel_bound_us(t) : 0;
+    if (j->first_byte_us && j->status == 200 && town_now_us(t) > j->first_byte_us + way_us &&
+        town_is_calm_since(t, j->started_us))
         town_fail(t, "no_retry_after_first_byte", "%s reached %s after its answer began", j->id,
                   e->name);
     bool late = j->outcome != JOB_PENDING && town_now_us(t) > j->ended_us + LATE_US;
