@@ -16,59 +16,12 @@ struct stored {
 void receipts_init(struct receipts *r, struct io_loop *loop, const struct identity *identity)
 {
     *r = (struct receipts){.loop = loop, .identity = identity};
-    crypto_random(r->seed, sizeof r->seed);
+    ring_init(&r->ring, RECEIPTS_RING_BYTES, RECEIPTS_MAX, RECEIPTS_AGE_MS);
 }
 
 void receipts_fini(struct receipts *r)
 {
-    free(r->ring);
-    free(r->entries);
-    r->ring = NULL;
-    r->entries = NULL;
-}
-
-static enum err take_memory(struct receipts *r)
-{
-    if (r->ring)
-        return ERR_OK;
-    uint8_t *ring = malloc(RECEIPTS_RING_BYTES);
-    struct receipts_entry *entries = malloc(RECEIPTS_MAX * sizeof *entries);
-    if (!ring || !entries) {
-        free(ring);
-        free(entries);
-        return ERR_NO_MEMORY;
-    }
-    r->ring = ring;
-    r->entries = entries;
-    return ERR_OK;
-}
-
-static void drop_oldest(struct receipts *r)
-{
-    r->first = (r->first + 1) % RECEIPTS_MAX;
-    r->count--;
-}
-
-static bool overlaps(const struct receipts_entry *e, uint32_t offset, uint32_t size)
-{
-    return e->offset < offset + size && offset < e->offset + e->size;
-}
-
-/* Room in the ring: entries are laid down in order, so whatever stands in the way is the oldest. */
-static uint8_t *ring_take(struct receipts *r, uint32_t size, uint32_t *ret_offset)
-{
-    if (r->write_offset + size > RECEIPTS_RING_BYTES) {
-        while (r->count > 0 && r->entries[r->first].offset >= r->write_offset)
-            drop_oldest(r);
-        r->write_offset = 0;
-    }
-    while (r->count > 0 && overlaps(&r->entries[r->first], r->write_offset, size))
-        drop_oldest(r);
-    if (r->count == RECEIPTS_MAX)
-        drop_oldest(r);
-    *ret_offset = r->write_offset;
-    r->write_offset += size;
-    return r->ring + *ret_offset;
+    ring_fini(&r->ring);
 }
 
 static uint8_t *put(uint8_t *at, struct bytes data)
@@ -89,32 +42,24 @@ enum err receipts_add(struct receipts *r, const struct receipt *receipt, struct 
 {
     size_t size = sizeof(struct stored) + receipt->model.size + receipt->backend.size +
                   receipt->reason.size + below.size;
-    uint32_t offset = 0;
+    uint8_t *at;
     if (size > RECEIPT_RECORD_MAX + RECEIPT_CHAIN_WIRE_MAX)
         return ERR_LIMIT;
-    TRY(take_memory(r));
-    uint8_t *at = ring_take(r, (uint32_t)size, &offset);
+    TRY(ring_add(&r->ring, bytes_from_str(receipt->request_id), size, io_now_ms(r->loop), &at));
     struct stored stored = {.receipt = *receipt, .below_size = (uint32_t)below.size};
     memcpy(at, &stored, sizeof stored); /* the ring is not aligned */
     at = put(at + sizeof stored, receipt->model);
     at = put(at, receipt->backend);
     at = put(at, receipt->reason);
     put(at, below);
-    r->entries[(r->first + r->count) % RECEIPTS_MAX] = (struct receipts_entry){
-        .id_hash = crypto_siphash(r->seed, bytes_from_str(receipt->request_id)),
-        .at_ms = io_now_ms(r->loop),
-        .offset = offset,
-        .size = (uint32_t)size};
-    r->count++;
     return ERR_OK;
 }
 
 /* Reads an entry back; texts borrow from the ring. */
-static struct bytes load(const struct receipts *r, const struct receipts_entry *e,
-                         struct receipt *ret_receipt)
+static struct bytes load(struct bytes entry, struct receipt *ret_receipt)
 {
     struct stored stored;
-    const uint8_t *at = r->ring + e->offset;
+    const uint8_t *at = entry.data;
     memcpy(&stored, at, sizeof stored);
     at += sizeof stored;
     stored.receipt.model = take(&at, stored.receipt.model.size);
@@ -184,16 +129,11 @@ void receipts_complete(struct receipt_entry *entries, size_t count, const struct
 enum err receipts_json(struct receipts *r, struct bytes request_id, const struct mesh *mesh,
                        struct buf *out)
 {
-    uint64_t hash = crypto_siphash(r->seed, request_id);
-    uint64_t now_ms = io_now_ms(r->loop);
-    for (uint32_t i = r->count; i-- > 0;) {
-        const struct receipts_entry *e = &r->entries[(r->first + i) % RECEIPTS_MAX];
+    uint32_t cursor = 0;
+    struct bytes entry;
+    while (ring_next(&r->ring, request_id, io_now_ms(r->loop), &cursor, &entry)) {
         struct receipt receipt;
-        if (now_ms - e->at_ms > RECEIPTS_AGE_MS)
-            break;
-        if (e->id_hash != hash)
-            continue;
-        struct bytes below = load(r, e, &receipt);
+        struct bytes below = load(entry, &receipt);
         if (bytes_equal(bytes_from_str(receipt.request_id), request_id))
             return write_json(r, &receipt, below, mesh, out);
     }

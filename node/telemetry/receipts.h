@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "node/io/loop.h"
 #include "node/mesh/mesh.h"
+#include "node/telemetry/ring.h"
 #include "node/trust/receipt.h"
 
 #define RECEIPTS_MAX 10000
@@ -15,25 +16,12 @@
 #define RECEIPTS_RING_BYTES                                                                        \
     (16 * 1024 * 1024) /* 10,000 with a hop below; untouched pages cost nothing */
 
-struct receipts_entry {
-    uint64_t id_hash;
-    uint64_t at_ms;
-    uint32_t offset; /* in the ring */
-    uint32_t size;
-};
-
 struct receipts {
     struct io_loop *loop;
     const struct identity *identity;
-    uint8_t *ring;
-    struct receipts_entry *entries; /* RECEIPTS_MAX, a FIFO */
-    uint32_t first;
-    uint32_t count;
-    uint32_t write_offset;
-    uint8_t seed[16];
+    struct ring ring;
 };
 
-/* Memory for the ring is taken when the first receipt comes. */
 void receipts_init(struct receipts *r, struct io_loop *loop, const struct identity *identity);
 void receipts_fini(struct receipts *r);
 /* What this node will say, and the wire chain that came from the next hop (may be empty). Both are

@@ -92,8 +92,8 @@ static void nothing_is_taken_before_the_first_receipt(void **state)
 {
     struct world *w = *state;
     assert_int_equal(ask(w, "req-1"), ERR_NOT_FOUND);
-    assert_null(w->store.ring);
-    assert_null(w->store.entries);
+    assert_null(w->store.ring.bytes);
+    assert_null(w->store.ring.entries);
 }
 
 static void the_trail_from_below_is_kept_and_verifies(void **state)
@@ -135,9 +135,9 @@ static void after_fifteen_minutes_it_is_gone(void **state)
 {
     struct world *w = *state;
     assert_int_equal(add(w, "req-1", bytes_of(NULL, 0)), ERR_OK);
-    w->store.entries[0].at_ms = io_now_ms(w->loop) - RECEIPTS_AGE_MS;
+    w->store.ring.entries[0].at_ms = io_now_ms(w->loop) - RECEIPTS_AGE_MS;
     assert_int_equal(ask(w, "req-1"), ERR_OK);
-    w->store.entries[0].at_ms--;
+    w->store.ring.entries[0].at_ms--;
     assert_int_equal(ask(w, "req-1"), ERR_NOT_FOUND);
 }
 
@@ -149,7 +149,7 @@ static void the_oldest_gives_way_beyond_ten_thousand(void **state)
         snprintf(id, sizeof id, "req-%d", i);
         assert_int_equal(add(w, id, bytes_of(NULL, 0)), ERR_OK);
     }
-    assert_int_equal(w->store.count, RECEIPTS_MAX);
+    assert_int_equal(w->store.ring.count, RECEIPTS_MAX);
     assert_int_equal(ask(w, "req-2"), ERR_NOT_FOUND);
     assert_int_equal(ask(w, "req-3"), ERR_OK);
     assert_verifies(w, 1);
@@ -172,7 +172,7 @@ static void the_ring_holds_what_fits_and_nothing_is_torn(void **state)
     for (int i = 0; i < rounds; i++) {
         snprintf(id, sizeof id, "req-%d", i);
         assert_int_equal(add(w, id, i % 3 ? buf_bytes(&below) : bytes_of(NULL, 0)), ERR_OK);
-        oldest = i + 1 - (int)w->store.count;
+        oldest = i + 1 - (int)w->store.ring.count;
         if (i % 97)
             continue;
         for (int k = oldest; k <= i; k += 50) {
@@ -182,7 +182,7 @@ static void the_ring_holds_what_fits_and_nothing_is_torn(void **state)
         snprintf(id, sizeof id, "req-%d", oldest - 1);
         assert_int_equal(ask(w, id), ERR_NOT_FOUND);
     }
-    assert_true(oldest > 0 && w->store.count < RECEIPTS_MAX);
+    assert_true(oldest > 0 && w->store.ring.count < RECEIPTS_MAX);
     buf_fini(&below);
 }
 
