@@ -15,7 +15,9 @@
 #include "node/io/loop.h"
 #include "node/mesh/mesh.h"
 #include "node/routing/candidates.h"
+#include "node/routing/policies.h"
 #include "node/rules/rules.h"
+#include "node/telemetry/decisions.h"
 #include "node/telemetry/metrics.h"
 #include "node/telemetry/receipts.h"
 
@@ -72,8 +74,10 @@ struct lane {
     struct rules *rules; /* NULL while the node opens and closes */
 
     struct candidates candidates;
+    struct policies policies;
     struct metrics metrics;
     struct receipts receipts;
+    struct decisions decisions;
     struct {
         uint64_t since_ms;
         uint32_t count;

@@ -183,6 +183,8 @@ static void on_rules_change(void *owner, uint32_t kinds)
         mesh_review_admission(n->lane.mesh);
     if (n->lane.mesh && kinds & 1u << REGISTRY_GOSSIP_KEY)
         mesh_review_keys(n->lane.mesh);
+    if (kinds & 1u << REGISTRY_POLICY)
+        policies_load(&n->lane);
     candidates_invalidate(&n->lane.candidates);
 }
 
@@ -331,6 +333,7 @@ static void lane_init(struct node *n)
     crypto_random(seed, sizeof seed);
     candidates_init(&lane->candidates, seed);
     receipts_init(&lane->receipts, cfg->loop, cfg->identity);
+    decisions_init(&lane->decisions);
     io_task_init(&n->drained, on_drained);
 }
 
@@ -425,6 +428,8 @@ enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node 
     lane_init(n);
     enum err e = signer_init(&n->lane.signer, cfg->loop, cfg->identity->secret);
     if (e == ERR_OK)
+        e = policies_init(&n->lane.policies);
+    if (e == ERR_OK)
         e = open_backends(n);
     if (e == ERR_OK)
         e = open_http(n, message);
@@ -437,6 +442,7 @@ enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node 
         return e;
     }
     take_epoch(n);
+    policies_load(&n->lane);
     rules_attach(n->lane.rules, n->lane.mesh);
     LOG(cfg->log, LOG_INFO, "started", LOG_STR("http", n->http_addr), LOG_STR("mesh", n->mesh_addr),
         LOG_STR("tier", tier_name(n->config.tier)), LOG_STR("region", n->config.region),
@@ -525,8 +531,10 @@ void node_close(struct node *n)
         free(x);
     }
     receipts_fini(&lane->receipts);
+    decisions_fini(&lane->decisions);
     remote_fini(&lane->remote);
     candidates_fini(&lane->candidates);
+    policies_fini(&lane->policies);
     if (lane->signer.batch)
         signer_fini(&lane->signer);
     buf_fini(&lane->scratch);

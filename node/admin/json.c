@@ -65,6 +65,12 @@ void json_uint(struct json *j, uint64_t value)
         j->error = buf_append_decimal(j->out, value);
 }
 
+void json_number(struct json *j, const char *text)
+{
+    before_value(j);
+    append(j, bytes_from_str(text));
+}
+
 void json_text(struct json *j, struct bytes text)
 {
     before_value(j);

@@ -23,6 +23,7 @@ void json_null(struct json *j);
 void json_bool(struct json *j, bool value);
 void json_uint(struct json *j, uint64_t value);
 void json_text(struct json *j, struct bytes text);
+void json_number(struct json *j, const char *text); /* as JSON writes numbers */
 /* thousandths / 1000 as a decimal number. */
 void json_milli(struct json *j, uint64_t thousandths);
 

@@ -45,6 +45,8 @@ enum cli_exit cli_command_send(const struct cli *cli);
 enum cli_exit cli_command_show(const struct cli *cli);
 enum cli_exit cli_config_check(const struct cli *cli);
 enum cli_exit cli_events(const struct cli *cli);
+enum cli_exit cli_explain(const struct cli *cli);
+enum cli_exit cli_decisions_export(const struct cli *cli);
 enum cli_exit cli_gossip_key_rotate(const struct cli *cli);
 enum cli_exit cli_gossip_key_status(const struct cli *cli);
 enum cli_exit cli_help(const struct cli *cli);

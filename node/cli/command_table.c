@@ -60,6 +60,11 @@ static const struct flag events_flags[] = {
     FLAG_OUTPUT,
     FLAGS_END,
 };
+static const struct flag export_flags[] = {
+    FLAG_DIR,
+    {"--last", "N", "only the newest N (1000)", false},
+    FLAGS_END,
+};
 static const struct flag rotate_flags[] = {
     FLAG_DIR,
     FLAG_KEY,
@@ -109,6 +114,15 @@ static const struct command rows[] = {
      "expr,\n"
      "bindings and type_env from stdin and answers each with one line.",
      eval_flags, 0, 1, cli_policy_eval},
+    {"explain", "REQUEST_ID", "why a request went where it went",
+     "Asks the node that runs in directory D what it decided, attempt by attempt: the policy, the\n"
+     "candidates with what was known of them, and why each was taken or left. Nodes keep decisions "
+     "for\n"
+     "15 minutes. REQUEST_ID is the answer's x-request-id.",
+     client_flags, 1, 1, cli_explain},
+    {"decisions export", "", "the decisions that a node remembers, for policy replay",
+     "Prints them as lines of JSON, newest first. They hold no prompt and no header.", export_flags,
+     0, 0, cli_decisions_export},
     {"events", "", "what happens to the members of the mesh, as it happens",
      "Prints what the node that runs in directory D has seen lately, then a line for each new "
      "event,\n"

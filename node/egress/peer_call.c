@@ -352,9 +352,8 @@ static enum err write_envelope(struct exchange *x, struct peer *p, struct bytes 
         .epoch = lane->epoch,
         .target = x->head.target,
         .model = exchange_model(x),
-        .version = x->terms.version,
-        .tenant = x->terms.tenant,
     };
+    terms_give(x, &e);
     memcpy(e.request_id, x->request_id, sizeof e.request_id);
     memcpy(e.path, x->path, x->hop * sizeof e.path[0]);
     memcpy(e.path[x->hop], lane->config->name, sizeof e.path[0]);

@@ -35,6 +35,8 @@ static const struct api_endpoint endpoints[] = {
     LOCAL("/mesh/v1/nodes", false, API_CONTROL | API_SIGNED, local_nodes),
     LOCAL("/mesh/v1/models", false, API_CONTROL | API_SIGNED, local_models),
     LOCAL("/mesh/v1/receipts", true, API_CONTROL | API_SIGNED, local_receipt),
+    LOCAL("/mesh/v1/explain", true, API_CONTROL | API_SIGNED, local_explain),
+    LOCAL("/mesh/v1/decisions", false, API_CONTROL | API_SIGNED, local_decisions),
     LOCAL("/mesh/v1/events", false, API_CONTROL | API_SIGNED, local_events),
     LOCAL("/mesh/v1/registry", true, API_CONTROL | API_SIGNED, local_registry),
     LOCAL("/mesh/v1/voters", false, API_CONTROL | API_SIGNED, local_voters),

@@ -42,6 +42,16 @@ static enum err answer_view(struct exchange *x,
     return e;
 }
 
+enum err local_read_last(struct bytes target, uint64_t *last)
+{
+    struct bytes query = bytes_skip(target, bytes_find(target, '?') + 1);
+    if (query.size == 0)
+        return ERR_OK;
+    bool is_sane = bytes_starts_with(query, BYTES("last=")) &&
+                   bytes_to_u64(bytes_skip(query, sizeof "last=" - 1), last);
+    return is_sane ? ERR_OK : ERR_INVALID_REQUEST;
+}
+
 enum err local_livez(struct exchange *x, struct bytes path)
 {
     (void)path;

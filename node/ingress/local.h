@@ -10,6 +10,8 @@ struct body;
 struct buf;
 struct exchange;
 
+/* The query "last=N" of a target, where it has one. INVALID_REQUEST: another one. */
+MUST_CHECK enum err local_read_last(struct bytes target, uint64_t *last);
 enum err local_livez(struct exchange *x, struct bytes path);
 enum err local_readyz(struct exchange *x, struct bytes path);
 enum err local_metrics(struct exchange *x, struct bytes path);
@@ -18,6 +20,9 @@ enum err local_status(struct exchange *x, struct bytes path);
 enum err local_nodes(struct exchange *x, struct bytes path);
 enum err local_models(struct exchange *x, struct bytes path);
 enum err local_receipt(struct exchange *x, struct bytes path);
+/* local_decisions.c */
+enum err local_explain(struct exchange *x, struct bytes path);
+enum err local_decisions(struct exchange *x, struct bytes path);
 /* local_orders.c */
 enum err local_leave(struct exchange *x, struct bytes path);
 /* Appends the whole body: BODY_TOO_LARGE. */

@@ -118,17 +118,6 @@ static const struct call_ops ops = {cancel, pause_lines, resume_lines};
 
 /* --- the request */
 
-static enum err parse_last(struct bytes target, size_t *ret_last)
-{
-    struct bytes query = bytes_skip(target, bytes_find(target, '?') + 1);
-    uint64_t last = LAST_DEFAULT;
-    if (query.size > 0 &&
-        (!bytes_starts_with(query, BYTES("last=")) || !bytes_to_u64(bytes_skip(query, 5), &last)))
-        return ERR_INVALID_REQUEST;
-    *ret_last = last < EVENTS_KEPT ? (size_t)last : EVENTS_KEPT;
-    return ERR_OK;
-}
-
 static enum err begin(struct exchange *x)
 {
     struct http_field type = {HTTP_CONTENT_TYPE, BYTES("content-type"),
@@ -140,9 +129,9 @@ static enum err begin(struct exchange *x)
 
 enum err local_events(struct exchange *x, struct bytes path)
 {
-    size_t last;
+    uint64_t last = LAST_DEFAULT;
     (void)path;
-    TRY(parse_last(x->head.target, &last));
+    TRY(local_read_last(x->head.target, &last));
     if (x->head.method == HTTP_HEAD) {
         exchange_answer(x, 200, "application/x-ndjson", bytes_of(NULL, 0));
         return ERR_OK;
@@ -155,7 +144,8 @@ enum err local_events(struct exchange *x, struct bytes path)
     io_timer_stop(&x->deadline);
     x->call.events = c;
     x->call_ops = &ops;
-    events_subscribe(mesh_events(x->lane->mesh), &c->reader, last);
+    events_subscribe(mesh_events(x->lane->mesh), &c->reader,
+                     last < EVENTS_KEPT ? (size_t)last : EVENTS_KEPT);
     pump(c);
     return ERR_OK;
 }

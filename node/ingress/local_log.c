@@ -17,17 +17,6 @@
 
 /* --- the log */
 
-static enum err parse_last(struct bytes target, uint64_t *ret_last)
-{
-    struct bytes query = bytes_skip(target, bytes_find(target, '?') + 1);
-    *ret_last = LAST_DEFAULT;
-    if (query.size == 0)
-        return ERR_OK;
-    bool is_sane = bytes_starts_with(query, BYTES("last=")) &&
-                   bytes_to_u64(bytes_skip(query, sizeof "last=" - 1), ret_last);
-    return is_sane && *ret_last <= LAST_MAX ? ERR_OK : ERR_INVALID_REQUEST;
-}
-
 /* An entry of a later version is named, and no more. */
 static enum err print_entry(struct rules *r, uint64_t index, struct buf *out)
 {
@@ -58,10 +47,12 @@ static enum err print_log(struct rules *r, uint64_t last, struct buf *out)
 
 enum err local_log(struct exchange *x, struct bytes path)
 {
-    uint64_t last;
+    uint64_t last = LAST_DEFAULT;
     struct buf out;
     (void)path;
-    TRY(parse_last(x->head.target, &last));
+    TRY(local_read_last(x->head.target, &last));
+    if (last > LAST_MAX)
+        return ERR_INVALID_REQUEST;
     buf_init(&out, LOG_MAX);
     enum err e = print_log(x->lane->rules, last, &out);
     if (e == ERR_OK)

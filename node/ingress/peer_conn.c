@@ -304,8 +304,7 @@ static void take_envelope(struct exchange *x, const struct envelope *e)
     x->hop = e->hop;
     x->origin = e->origin;
     x->epoch = e->epoch;
-    x->terms.tenant = e->tenant; /* in the envelope's bytes, which are in the arena */
-    x->terms.version = e->version;
+    terms_take(x, e); /* texts are the envelope's, which are in the arena */
     uint64_t own_ms = exchange_remaining_ms(x);
     if (e->deadline_ms < own_ms) {
         x->deadline_ms -= own_ms - e->deadline_ms;

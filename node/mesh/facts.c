@@ -148,6 +148,14 @@ enum err facts_report_decode(struct bytes wire, struct facts_report *ret_report)
 
 /* --- comparing */
 
+const struct facts_model *facts_backend_model(const struct facts_backend *b, struct bytes model)
+{
+    for (size_t i = 0; i < b->model_count; i++)
+        if (bytes_equal(b->models[i].name, model))
+            return &b->models[i];
+    return NULL;
+}
+
 bool facts_rules_equal(const struct facts_rules *a, const struct facts_rules *b)
 {
     bool is_like = a->is_known == b->is_known && a->epoch == b->epoch && a->applied == b->applied &&

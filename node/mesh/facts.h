@@ -125,6 +125,9 @@ MUST_CHECK enum err facts_report_decode(struct bytes wire, struct facts_report *
 void facts_cut(const struct facts *f, struct facts_backend backends[FACTS_BACKENDS_MAX],
                struct facts *ret_facts);
 
+/* The model of this name on the backend; NULL: it has none. */
+const struct facts_model *facts_backend_model(const struct facts_backend *b, struct bytes model);
+
 bool facts_rules_equal(const struct facts_rules *a, const struct facts_rules *b);
 /* The same backends in the same states with the same models: as far as routing goes. */
 bool facts_offer_the_same(const struct facts *a, const struct facts *b);

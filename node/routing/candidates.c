@@ -3,6 +3,7 @@
 
 #include "node/egress/backend.h"
 #include "node/lane.h"
+#include "node/routing/seldom.h"
 #include "node/routing/terms.h"
 
 void candidates_init(struct candidates *c, const uint8_t seed[16])
@@ -10,12 +11,23 @@ void candidates_init(struct candidates *c, const uint8_t seed[16])
     *c = (struct candidates){.stale = true};
     map_init(&c->by_model, seed, CANDIDATES_MODELS_MAX);
     arena_init(&c->arena, CANDIDATES_ARENA_MAX);
+    deployments_init(&c->deployments, seed);
+}
+
+static void clear(struct candidates *c)
+{
+    size_t cursor = 0;
+    struct candidate_set *set;
+    while ((set = map_next(&c->by_model, &cursor)))
+        policy_pools_clear(&set->policy);
+    map_fini(&c->by_model);
 }
 
 void candidates_fini(struct candidates *c)
 {
-    map_fini(&c->by_model);
+    clear(c);
     arena_fini(&c->arena);
+    deployments_fini(&c->deployments);
 }
 
 void candidates_invalidate(struct candidates *c)
@@ -123,12 +135,50 @@ static void add_region(struct lane *lane, const struct summary_view *view, struc
     }
 }
 
+/* --- for policy */
+
+/* Before it has answered. Nobody says what it runs on, so all are taken for the same: who is asked
+ * first decides itself by other things, and soon by what was measured. */
+static struct policy_prior prior_of(void)
+{
+    return policy_prior_of(POLICY_GPU, POLICY_EDGE);
+}
+
+static void prepare(struct lane *lane, struct candidate_set *set)
+{
+    struct candidates *c = &lane->candidates;
+    struct policy_candidate *items = arena_calloc(&c->arena, set->count * sizeof *items);
+    if (!items) {
+        set->count = 0; /* nobody serves it, rather than by other rules than the policy's */
+        return;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        struct candidate *item = &set->items[i];
+        const struct id *node = item->peer ? &item->peer->id : &lane->identity->node;
+        seldom_fill(lane, set->model, item, &items[i].facts);
+        items[i].barred = item->barred;
+        items[i].owner = item;
+        item->deployment = deployments_get(&c->deployments, node, set->model, item->version,
+                                           prior_of(), io_now_ms(lane->loop));
+    }
+    set->policy = (struct policy_candidates){.items = items, .count = set->count};
+}
+
+static void prepare_all(struct lane *lane)
+{
+    size_t cursor = 0;
+    struct candidate_set *set;
+    while ((set = map_next(&lane->candidates.by_model, &cursor)))
+        prepare(lane, set);
+}
+
 static void rebuild(struct lane *lane)
 {
     struct candidates *c = &lane->candidates;
     uint8_t seed[16];
     memcpy(seed, c->by_model.seed, sizeof seed);
-    map_fini(&c->by_model);
+    clear(c);
+    deployments_sweep(&c->deployments, io_now_ms(lane->loop));
     map_init(&c->by_model, seed, CANDIDATES_MODELS_MAX);
     arena_reset(&c->arena);
     for (size_t i = 0; i < lane->backend_count; i++) {
@@ -145,11 +195,12 @@ static void rebuild(struct lane *lane)
         add_peer(lane, mesh_peer(lane->mesh, i));
         add_region(lane, mesh_abroad(lane->mesh), mesh_peer(lane->mesh, i));
     }
+    prepare_all(lane);
     c->stale = false;
     c->rebuilds++;
 }
 
-const struct candidate_set *candidates_find(struct lane *lane, struct bytes model)
+struct candidate_set *candidates_find(struct lane *lane, struct bytes model)
 {
     if (lane->candidates.stale)
         rebuild(lane);

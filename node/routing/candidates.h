@@ -1,12 +1,13 @@
 /* Who may serve a model: an index from model name to deployments, local backends and peers, rebuilt
- * when facts or rules change (never per request). This is the place where registry and gossip meet
- * and will hand policy its array. */
+ * when facts or rules change (never per request). This is the place where registry and gossip meet,
+ * and where policy gets its array. */
 #ifndef NODE_ROUTING_CANDIDATES_H
 #define NODE_ROUTING_CANDIDATES_H
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "node/routing/deployments.h"
 
 #define CANDIDATES_MODELS_MAX 16384
 #define CANDIDATES_ARENA_MAX (16 * 1024 * 1024)
@@ -24,6 +25,7 @@ struct candidate {
     enum err barred;      /* what the rules have against it, whatever the request; OK: nothing */
     bool is_up;      /* the backend, or one of the peer's with this model; as of the last facts */
     bool is_gateway; /* not the peer itself has the model: its region does, by summary */
+    struct deployment *deployment; /* what we experienced with it; NULL: nothing is remembered */
 };
 
 struct candidate_set {
@@ -31,11 +33,13 @@ struct candidate_set {
     struct candidate *items;
     size_t count;
     size_t capacity;
+    struct policy_candidates policy; /* items[i] is of items[i] here, its owner */
 };
 
 struct candidates {
     struct map by_model; /* of candidate_set */
     struct arena arena;
+    struct deployments deployments; /* outlives the index */
     bool stale;
     uint64_t rebuilds;
 };
@@ -45,7 +49,7 @@ void candidates_fini(struct candidates *c);
 /* Facts or inventory changed: the next look-up rebuilds. */
 void candidates_invalidate(struct candidates *c);
 /* NULL: nobody serves it. Valid until the next call after an invalidation. */
-const struct candidate_set *candidates_find(struct lane *lane, struct bytes model);
+struct candidate_set *candidates_find(struct lane *lane, struct bytes model);
 /* Somebody serves this version now, and may. */
 bool candidates_has(struct lane *lane, struct bytes model, struct bytes version);
 

@@ -5,7 +5,11 @@
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
 
+#include <math.h>
+
 #define NO_KEY bytes_of(NULL, 0)
+#define MICRO 1e6
+#define COST_USD_MAX 1e9 /* more is no bound */
 
 static const struct registry_reader *reader_of(const struct exchange *x)
 {
@@ -97,6 +101,13 @@ static uint32_t usable_targets(struct exchange *x, const struct registry_reader 
     return served ? served : routable;
 }
 
+/* What the client named, for policies, once the body's model is to be another. */
+static enum err keep_asked(struct exchange *x)
+{
+    return x->terms.asked_model.size > 0 ? ERR_OK
+                                         : keep(x, exchange_model(x), &x->terms.asked_model);
+}
+
 static enum err take_alias(struct exchange *x, const struct registry_reader *reader,
                            const struct registry_alias *alias)
 {
@@ -107,6 +118,7 @@ static enum err take_alias(struct exchange *x, const struct registry_reader *rea
         return ERR_NO_CANDIDATE;
     const struct registry_target *target = &alias->targets[chosen];
     TRY(keep(x, target->version, &x->terms.version));
+    TRY(keep_asked(x));
     return put_model(x, target->model);
 }
 
@@ -124,6 +136,7 @@ static enum err take_version(struct exchange *x, const struct registry_reader *r
     if (registry_get(reader, REGISTRY_VERSION, model, version, &row) != ERR_OK)
         return ERR_OK;
     TRY(keep(x, version, &x->terms.version));
+    TRY(keep_asked(x));
     TRY(keep(x, model, &model)); /* put_model writes where it stands */
     return put_model(x, model);
 }
@@ -141,6 +154,7 @@ enum err terms_set(struct exchange *x)
 {
     const struct registry_reader *reader = reader_of(x);
     struct registry_row row;
+    x->terms.cost_max_usd = NAN;
     if (!reader)
         return x->terms.tenant.size == 0 ? ERR_OK : ERR_TENANT;
     TRY(set_tenant(x, reader, &row));
@@ -158,6 +172,53 @@ enum err terms_check(struct exchange *x, uint64_t epoch)
     if (!reader)
         return x->terms.tenant.size == 0 ? ERR_OK : ERR_TENANT;
     return set_tenant(x, reader, &row);
+}
+
+/* --- over a hop */
+
+void terms_take(struct exchange *x, const struct envelope *e)
+{
+    struct terms *t = &x->terms;
+    t->tenant = e->tenant;
+    t->version = e->version;
+    t->asked_model = e->asked_model;
+    struct bytes region = arena_copy(&x->arena, bytes_from_str(e->region));
+    t->region = region.data ? region : NO_KEY;
+    t->cost_max_usd = e->cost_left == 0 ? NAN : (double)(e->cost_left - 1) / MICRO;
+}
+
+void terms_give(const struct exchange *x, struct envelope *e)
+{
+    const struct terms *t = &x->terms;
+    struct bytes region = x->from ? t->region : bytes_from_str(x->lane->identity->cert.region);
+    double left_usd = t->cost_max_usd - t->spent_usd; /* NAN: no bound */
+    e->tenant = t->tenant;
+    e->version = t->version;
+    e->asked_model = t->asked_model;
+    bytes_to_str(region, e->region, sizeof e->region);
+    e->cost_left = 0;
+    if (left_usd < COST_USD_MAX)
+        e->cost_left = 1 + (left_usd > 0 ? (uint64_t)(left_usd * MICRO) : 0);
+}
+
+/* --- attempts */
+
+enum err terms_follow(struct exchange *x, const struct choice *choice)
+{
+    struct terms *t = &x->terms;
+    const struct policy_rule *rule = choice->rule;
+    if (t->rule_version != rule->version || !bytes_equal(t->rule, rule->name))
+        TRY(keep(x, rule->name, &t->rule));
+    t->rule_version = rule->version;
+    t->step = choice->step;
+    t->cost_max_usd = fmin(t->cost_max_usd, rule->limits.cost_max_usd); /* NAN: the other one */
+    if (choice->cost_usd > 0)
+        t->spent_usd += choice->cost_usd;
+    if (bytes_equal(choice->model, exchange_model(x)))
+        return ERR_OK;
+    TRY(keep_asked(x));
+    t->version = NO_KEY; /* it was of the model asked for */
+    return put_model(x, choice->model);
 }
 
 /* --- deployments */

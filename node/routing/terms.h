@@ -20,6 +20,14 @@ struct terms {            /* texts in the exchange's arena */
     struct bytes version; /* of the model; "": any that may serve */
     const struct bytes *regions;
     size_t region_count; /* where its data may be; 0: anywhere */
+    /* by the policy that decides over it; empty and zero until it has */
+    struct bytes asked_model; /* the client's, where an alias or a cascade asks for another */
+    struct bytes region;      /* of the node where it came in */
+    double cost_max_usd;      /* by the sender; NAN: no bound */
+    struct bytes rule;
+    uint64_t rule_version;
+    uint16_t step;    /* attempts never go back to an earlier one */
+    double spent_usd; /* expected cost of the attempts so far */
 };
 
 /* A client's request is whole; terms.tenant is set. TENANT, RESIDENCY, NO_CANDIDATE (no version
@@ -28,6 +36,15 @@ MUST_CHECK enum err terms_set(struct exchange *x);
 /* A peer's request is whole; terms.tenant and version are the envelope's, as is `epoch`.
  * EPOCH_BEHIND: the sender has newer rules; TENANT, RESIDENCY. */
 MUST_CHECK enum err terms_check(struct exchange *x, uint64_t epoch);
+/* Out of a peer's envelope, which lives as long as the exchange, and into the next hop's. */
+struct envelope;
+void terms_take(struct exchange *x, const struct envelope *e);
+void terms_give(const struct exchange *x, struct envelope *e);
+
+struct choice;
+/* An attempt begins: what it commits the later ones to, and the body's model where it asks for
+ * another one. NO_MEMORY, errors of body_splice. */
+MUST_CHECK enum err terms_follow(struct exchange *x, const struct choice *choice);
 bool terms_allow_region(const struct terms *t, struct bytes region);
 
 /* --- what the registry says of one deployment, whatever the request. For candidates.c. */

@@ -1,5 +1,5 @@
-/* What is kept of requests for a while, by their id: entries of bytes, laid down one after the other
- * in a ring, the oldest forgotten by number, by bytes and by age. Used by receipts and decisions. */
+/* What is kept of requests for a while, by their id: entries of bytes, laid down one after the
+ * other in a ring, the oldest forgotten by number, bytes and age. Of receipts and decisions. */
 #ifndef NODE_TELEMETRY_RING_H
 #define NODE_TELEMETRY_RING_H
 
@@ -14,7 +14,7 @@ struct ring_entry {
 };
 
 struct ring {
-    uint32_t bytes_max;   /* below 2^31; memory is taken when the first entry comes, untouched
+    uint32_t bytes_max; /* below 2^31; memory is taken when the first entry comes, untouched
                              pages cost nothing */
     uint32_t entries_max;
     uint64_t age_ms;

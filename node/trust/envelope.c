@@ -14,7 +14,8 @@ static bool shape_is_valid(const struct envelope *e)
         if (!cert_name_is_valid(bytes_from_str(e->path[i])))
             return false;
     return e->target.size > 0 && trust_text_is_plain(e->target) && trust_text_is_plain(e->model) &&
-           trust_text_is_plain(e->version) && trust_text_is_plain(e->tenant);
+           trust_text_is_plain(e->version) && trust_text_is_plain(e->tenant) &&
+           trust_text_is_plain(e->asked_model) && trust_text_is_plain(bytes_from_str(e->region));
 }
 
 enum err envelope_encode(const struct envelope *e, struct buf *record)

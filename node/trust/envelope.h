@@ -33,10 +33,13 @@ struct envelope {
     uint64_t epoch;
     /* Names of the nodes passed, ingress first; envelope_path_count of them. */
     char path[ENVELOPE_HOPS_MAX][CERT_NAME_MAX + 1];
-    struct bytes target;                 /* request target; borrowed */
-    struct bytes model;                  /* as it stands in the body; borrowed */
-    struct bytes version;                /* of it; empty: any that may serve; borrowed */
-    struct bytes tenant;                 /* may be empty; borrowed */
+    struct bytes target;            /* request target; borrowed */
+    struct bytes model;             /* as it stands in the body; borrowed */
+    struct bytes version;           /* of it; empty: any that may serve; borrowed */
+    struct bytes tenant;            /* may be empty; borrowed */
+    struct bytes asked_model;       /* as the client named it; empty: the same; borrowed */
+    char region[CERT_NAME_MAX + 1]; /* of the origin */
+    uint64_t cost_left; /* micro-USD for this attempt and all after it, plus one; 0: no bound */
     uint8_t body_hash[CRYPTO_HASH_SIZE]; /* SHA-256 of the whole request body */
 };
 

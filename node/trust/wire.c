@@ -174,6 +174,9 @@ enum err trust_wire_envelope_encode(const struct envelope *e, struct buf *record
     m.target = codec_bytes(e->target);
     m.model = codec_bytes(e->model);
     m.version = codec_bytes(e->version);
+    m.asked_model = codec_bytes(e->asked_model);
+    m.region = codec_text(e->region);
+    m.cost_left = e->cost_left;
     m.tenant = codec_bytes(e->tenant);
     m.body_hash = codec_binary(e->body_hash, CRYPTO_HASH_SIZE);
     return codec_encode(&m, ENVELOPE_RECORD_MAX, record);
@@ -192,6 +195,8 @@ static bool envelope_from_message(const struct codec *d, const void *message, vo
                            .target = codec_borrow(d, m->target),
                            .model = codec_borrow(d, m->model),
                            .version = codec_borrow(d, m->version),
+                           .asked_model = codec_borrow(d, m->asked_model),
+                           .cost_left = m->cost_left,
                            .tenant = codec_borrow(d, m->tenant)};
     if (m->n_path != envelope_path_count(e))
         return false;
@@ -199,6 +204,7 @@ static bool envelope_from_message(const struct codec *d, const void *message, vo
         if (!codec_copy_text(m->path[i], e->path[i], sizeof(e->path[i])))
             return false;
     return codec_copy_text(m->request_id, e->request_id, sizeof(e->request_id)) &&
+           codec_copy_text(m->region, e->region, sizeof(e->region)) &&
            codec_copy_id(m->mesh, &e->mesh) && codec_copy_id(m->origin, &e->origin) &&
            codec_copy_id(m->sender, &e->sender) && codec_copy_id(m->receiver, &e->receiver) &&
            codec_copy(m->body_hash, e->body_hash, CRYPTO_HASH_SIZE);

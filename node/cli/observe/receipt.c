@@ -3,20 +3,12 @@
 #include "node/cli/control.h"
 #include "node/cli/dir/files.h"
 #include "node/cli/observe/receipt_verify.h"
+#include "node/cli/observe/request_id.h"
 #include "node/trust/receipt_json.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static bool is_request_id(const char *text)
-{
-    size_t size = strlen(text);
-    for (size_t i = 0; i < size; i++)
-        if (text[i] <= ' ' || text[i] > '~')
-            return false;
-    return size > 0 && size <= REQUEST_ID_MAX;
-}
 
 enum cli_exit cli_receipt_get(const struct cli *cli)
 {
@@ -24,7 +16,7 @@ enum cli_exit cli_receipt_get(const struct cli *cli)
     char missing[REQUEST_ID_MAX + 128];
     struct buf body;
     const char *id = cli->flags.words[0];
-    if (!is_request_id(id))
+    if (!cli_is_request_id(id))
         return say_error(CLI_USAGE, "not a request id: %.200s: give an answer's x-request-id", id);
     snprintf(target, sizeof(target), "/mesh/v1/receipts/%s", id);
     snprintf(missing, sizeof(missing),

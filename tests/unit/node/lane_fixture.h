@@ -11,6 +11,8 @@
 #include "node/mesh/core.h"
 #include "tests/support/trust_fixture.h"
 
+#include <math.h>
+
 #define LANE_PEERS_MAX 256
 
 struct lane_world {
@@ -71,10 +73,15 @@ static inline int lane_setup(void **state)
     lane->state = LANE_READY;
     rng_init(&lane->rng, 1);
     candidates_init(&lane->candidates, seed);
+    decisions_init(&lane->decisions);
+    assert_int_equal(policies_init(&lane->policies), ERR_OK);
     assert_int_equal(h2_create(&h2_cfg, &h2_ops, NULL, &w->h2), ERR_OK);
     memcpy(w->x.scan.model, "m", 2);
     w->x.scan.model_size = 1;
+    w->x.scan.max_tokens = -1;
     w->x.lane = lane;
+    w->x.terms.cost_max_usd = NAN;
+    w->x.deadline_ms = io_now_ms(lane->loop) + 600000;
     *state = w;
     return 0;
 }
@@ -83,6 +90,8 @@ static inline int lane_teardown(void **state)
 {
     struct lane_world *w = *state;
     candidates_fini(&w->lane.candidates);
+    policies_fini(&w->lane.policies);
+    decisions_fini(&w->lane.decisions);
     h2_destroy(w->h2);
     io_loop_destroy(w->lane.loop);
     free(w);

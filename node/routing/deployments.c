@@ -1,0 +1,171 @@
+/* See deployments.h. Rows are made by candidates.c, used by live.c and by attempts. */
+#include "node/routing/deployments.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define KEY_MAX (ID_SIZE + 512)
+#define QUANTILES_MS 1000
+#define SWEEP_MS (60 * 1000)
+
+void deployments_init(struct deployments *d, const uint8_t seed[16])
+{
+    map_init(&d->by_key, seed, DEPLOYMENTS_MAX);
+    d->swept_ms = 0;
+}
+
+static void forget(struct deployments *d, struct deployment *row)
+{
+    map_remove(&d->by_key, row->key);
+    free(row->first_byte);
+    free(row);
+}
+
+void deployments_fini(struct deployments *d)
+{
+    size_t cursor = 0;
+    struct deployment *row;
+    while ((row = map_next(&d->by_key, &cursor))) {
+        free(row->first_byte);
+        free(row);
+    }
+    map_fini(&d->by_key);
+}
+
+static struct deployment *create(struct bytes key, struct policy_prior prior)
+{
+    struct deployment *row = malloc(sizeof *row + key.size);
+    if (!row)
+        return NULL;
+    *row = (struct deployment){.p50_us = NAN, .p99_us = NAN};
+    memcpy(row + 1, key.data, key.size);
+    row->key = bytes_of(row + 1, key.size);
+    policy_breaker_init(&row->breaker, &policy_breaker_defaults);
+    policy_estimate_init(&row->estimate, prior);
+    return row;
+}
+
+struct deployment *deployments_get(struct deployments *d, const struct id *node, struct bytes model,
+                                   struct bytes version, struct policy_prior prior, uint64_t now_ms)
+{
+    uint8_t space[KEY_MAX];
+    struct buf key;
+    buf_init_fixed(&key, space, sizeof space);
+    if (buf_append(&key, bytes_of(node->bytes, ID_SIZE)) != ERR_OK ||
+        buf_append(&key, model) != ERR_OK || buf_append_byte(&key, 0) != ERR_OK ||
+        buf_append(&key, version) != ERR_OK)
+        return NULL;
+    struct deployment *row = map_get(&d->by_key, buf_bytes(&key));
+    if (!row) {
+        row = create(buf_bytes(&key), prior);
+        if (row && map_put(&d->by_key, row->key, row) != ERR_OK) {
+            free(row);
+            return NULL;
+        }
+    }
+    if (row)
+        row->used_ms = now_ms;
+    return row;
+}
+
+void deployments_sweep(struct deployments *d, uint64_t now_ms)
+{
+    if (now_ms - d->swept_ms < SWEEP_MS)
+        return;
+    d->swept_ms = now_ms;
+    struct deployment *row, *unused = NULL;
+    size_t cursor = 0;
+    while ((row = map_next(&d->by_key, &cursor))) {
+        if (row->running > 0 || now_ms - row->used_ms < DEPLOYMENTS_FORGET_MS)
+            continue;
+        row->next_unused = unused;
+        unused = row;
+    }
+    while ((row = unused)) {
+        unused = row->next_unused;
+        forget(d, row);
+    }
+}
+
+void deployments_begin(struct deployment *d, struct policy_load load, uint64_t now_ms,
+                       struct deployment_use *ret_use)
+{
+    *ret_use = (struct deployment_use){.deployment = d, .load = load};
+    if (!d)
+        return;
+    d->running++;
+    d->used_ms = now_ms;
+    ret_use->call = policy_breaker_begin(&d->breaker, now_ms);
+}
+
+static void measure(struct deployment *d, uint64_t first_byte_us, uint64_t now_ms)
+{
+    if (!d->first_byte) {
+        d->first_byte = malloc(sizeof *d->first_byte);
+        if (!d->first_byte)
+            return;
+        policy_sketch_init(d->first_byte);
+    }
+    policy_sketch_add(d->first_byte, first_byte_us, now_ms);
+}
+
+void deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
+                     struct rng *rng)
+{
+    struct deployment *d = use->deployment;
+    use->deployment = NULL;
+    if (!d)
+        return;
+    d->running--;
+    policy_breaker_end(&d->breaker, use->call, end->outcome, end->first_byte_us / 1000,
+                       end->retry_after_ms, now_ms, rng);
+    if (end->outcome != POLICY_CALL_SUCCESS && end->outcome != POLICY_CALL_FAILURE)
+        return;
+    struct policy_observation seen = {.load = use->load,
+                                      .prompt_tokens_uncached = end->input_tokens,
+                                      .output_tokens = end->output_tokens,
+                                      .first_byte_us = end->first_byte_us,
+                                      .decode_us = end->decode_us,
+                                      .is_failed = end->outcome == POLICY_CALL_FAILURE};
+    policy_estimate_observe(&d->estimate, &seen, now_ms);
+    if (end->outcome == POLICY_CALL_SUCCESS)
+        measure(d, end->first_byte_us, now_ms);
+}
+
+void deployments_quantiles(struct deployment *d, uint64_t now_ms)
+{
+    uint64_t p50_us, p99_us;
+    if (!d->first_byte || (d->quantiles_ms > 0 && now_ms - d->quantiles_ms < QUANTILES_MS))
+        return;
+    d->quantiles_ms = now_ms;
+    bool known = policy_sketch_quantile(d->first_byte, 0.5, now_ms, &p50_us) &&
+                 policy_sketch_quantile(d->first_byte, 0.99, now_ms, &p99_us);
+    d->p50_us = known ? (double)p50_us : NAN;
+    d->p99_us = known ? (double)p99_us : NAN;
+}
+
+enum policy_outcome deployments_outcome(enum err e)
+{
+    switch (e) {
+    case ERR_OK: return POLICY_CALL_SUCCESS;
+    case ERR_CANCELLED:
+    case ERR_CLIENT_GONE: return POLICY_CALL_CANCELLED;
+    case ERR_BACKEND_BUSY:
+    case ERR_OVERLOADED:
+    case ERR_QUOTA: return POLICY_CALL_BUSY;
+    case ERR_NO_MEMORY:
+    case ERR_FD_LIMIT:
+    case ERR_LIMIT: return POLICY_CALL_OWN_ERROR;
+    case ERR_REFUSED:
+    case ERR_RESET:
+    case ERR_EOF:
+    case ERR_TIMEOUT:
+    case ERR_UNREACHABLE:
+    case ERR_PROTOCOL:
+    case ERR_IO:
+    case ERR_LINK_LOST:
+    case ERR_DEADLINE:
+    case ERR_BACKEND_FAILED: return POLICY_CALL_FAILURE;
+    default: return POLICY_CALL_SUCCESS; /* an answer, if not the one that was hoped for */
+    }
+}

@@ -1,0 +1,66 @@
+/* What this node has experienced with each deployment and each link: breaker, learned times, how
+ * often it failed. Own evidence, kept across rebuilds of the candidates' index, by node, model and
+ * version. */
+#ifndef NODE_ROUTING_DEPLOYMENTS_H
+#define NODE_ROUTING_DEPLOYMENTS_H
+
+#include "base/id.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "policy/policy.h"
+
+#define DEPLOYMENTS_MAX 16384                  /* with links; further ones are not remembered */
+#define DEPLOYMENTS_FORGET_MS (10 * 60 * 1000) /* not used for so long, and no candidate any more */
+
+struct deployment {
+    struct bytes key; /* behind the struct */
+    struct policy_breaker breaker;
+    struct policy_estimate estimate;
+    struct policy_sketch *first_byte; /* NULL until something was measured */
+    uint64_t quantiles_ms;            /* when these were made of it */
+    double p50_us, p99_us;            /* NAN: nothing measured */
+    uint64_t used_ms;
+    uint32_t running;               /* attempts that hold it */
+    struct deployment *next_unused; /* during a sweep */
+};
+
+struct deployments {
+    struct map by_key;
+    uint64_t swept_ms;
+};
+
+void deployments_init(struct deployments *d, const uint8_t seed[16]);
+void deployments_fini(struct deployments *d);
+/* The row of a deployment, made with this prior when it is new; model and version empty: of the
+ * link to that node. NULL: there is no room. Valid until a sweep while nothing runs there. */
+struct deployment *deployments_get(struct deployments *d, const struct id *node, struct bytes model,
+                                   struct bytes version, struct policy_prior prior,
+                                   uint64_t now_ms);
+/* Forgets what nobody used for long. Only when no candidate points to a row. */
+void deployments_sweep(struct deployments *d, uint64_t now_ms);
+
+/* --- attempts. A NULL deployment is fine: nothing is learned. */
+
+struct deployment_use { /* of one attempt; zero: none */
+    struct deployment *deployment;
+    struct policy_call call;
+    struct policy_load load; /* when it began */
+};
+void deployments_begin(struct deployment *d, struct policy_load load, uint64_t now_ms,
+                       struct deployment_use *ret_use);
+struct deployment_end {
+    enum policy_outcome outcome;
+    uint64_t retry_after_ms;
+    uint64_t first_byte_us; /* from its beginning; of a failed one until it failed */
+    uint64_t decode_us;     /* from the first byte to the last; 0: not known */
+    uint32_t input_tokens, output_tokens;
+};
+/* Once for each begin. `use` is empty afterwards. */
+void deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
+                     struct rng *rng);
+/* Renews p50_us and p99_us, at most once a second. */
+void deployments_quantiles(struct deployment *d, uint64_t now_ms);
+/* What an err of an attempt says of the other side. */
+enum policy_outcome deployments_outcome(enum err e);
+
+#endif

@@ -1,0 +1,260 @@
+/* See live.h. Called by policy_decide through choose.c. */
+#include "node/routing/live.h"
+
+#include "node/egress/backend.h"
+#include "node/ingress/exchange.h"
+#include "node/lane.h"
+
+#include <math.h>
+
+/* --- other regions */
+
+static bool is_abroad(const struct lane *lane, const struct peer *p)
+{
+    return strcmp(p->region, lane->identity->cert.region) != 0;
+}
+
+/* It has crossed a border: from a gateway's neighbour abroad, or handed on within this region. Of
+ * its own region a node knows everybody, so an unknown origin is abroad. */
+static bool is_from_abroad(const struct lane *lane, const struct exchange *x)
+{
+    if (!x->from)
+        return false;
+    const struct peer *origin = mesh_peer_find(lane->mesh, &x->origin);
+    return is_abroad(lane, x->from) || !origin || is_abroad(lane, origin);
+}
+
+/* Such a request is served within this region or not at all, lest it wander between two that each
+ * believe the other to serve it. A gateway needs one more hop than a peer that serves itself. */
+static bool is_out_of_bounds(const struct lane *lane, const struct exchange *x,
+                             const struct candidate *c)
+{
+    uint32_t hops = c->is_gateway ? 2 : 1;
+    return x->hop + hops > ENVELOPE_HOPS_MAX ||
+           (x->hop > 0 && is_abroad(lane, c->peer) && is_from_abroad(lane, x));
+}
+
+/* What its region says of the model; false: it is the peer itself that has it. */
+static bool region_load_of(const struct lane *lane, const struct candidate *c, struct bytes model,
+                           struct summary_load *ret_load, uint64_t *ret_made_ms)
+{
+    const struct summary_region *r =
+        c->is_gateway ? summary_region_find(mesh_abroad(lane->mesh), c->peer->region) : NULL;
+    if (!r || !summary_load_of(r, model, ret_load))
+        return false;
+    *ret_made_ms = r->made_ms;
+    return true;
+}
+
+/* --- whether it can be asked */
+
+/* `again`: what broke off once on the way to a peer, or at one of its engines before a byte came
+ * here, does not count. */
+static bool was_tried(const struct live_round *round, const struct candidate *c)
+{
+    const struct exchange *x = round->x;
+    unsigned lost = 0;
+    for (uint32_t i = 0; i < x->attempt_count; i++) {
+        const struct candidate *tried = &x->attempts[i].choice.candidate;
+        if (tried->backend != c->backend || tried->peer != c->peer)
+            continue;
+        if (!round->again || !c->peer || x->attempts[i].failure != ERR_LINK_LOST || lost++ > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool was_passed(const struct exchange *x, const struct peer *p)
+{
+    for (uint32_t i = 0; i < x->hop; i++)
+        if (strcmp(x->path[i], p->name) == 0)
+            return true;
+    return false;
+}
+
+/* A suspect one may take a while to fail, so it comes last; whether it takes a stream shows
+ * then. */
+static enum policy_verdict verdict_of_peer(const struct live_round *round,
+                                           const struct candidate *c)
+{
+    const struct peer *p = c->peer;
+    if (round->local_only || (c->is_gateway && !round->via) ||
+        is_out_of_bounds(round->lane, round->x, c) || was_passed(round->x, p))
+        return POLICY_UNREACHABLE;
+    if (mesh_peer_is_usable(p))
+        return POLICY_SPARE;
+    bool is_doubtful = p->state == PEER_SUSPECT || (p->state == PEER_ALIVE && p->is_late);
+    if (p->draining)
+        return POLICY_DRAINING;
+    return p->link && is_doubtful ? POLICY_DOUBTFUL : POLICY_UNREACHABLE;
+}
+
+static enum policy_verdict verdict_of_backend(const struct live_round *round,
+                                              const struct backend *b)
+{
+    if (!backend_is_usable(b))
+        return POLICY_UNREACHABLE;
+    return b->busy_until_ms > io_now_ms(round->lane->loop) ? POLICY_DOUBTFUL : POLICY_SPARE;
+}
+
+/* The rules come first: whatever else is wrong, who may not hold the data is never asked. */
+static bool is_barred(const struct live_round *round, const struct candidate *c)
+{
+    const char *region = c->backend ? round->lane->identity->cert.region : c->peer->region;
+    return c->barred != ERR_OK ||
+           (round->version.size > 0 && !bytes_equal(c->version, round->version)) ||
+           !terms_allow_region(&round->x->terms, bytes_from_str(region));
+}
+
+static enum policy_verdict verdict_of(const struct live_round *round, const struct candidate *c)
+{
+    uint64_t now_ms = io_now_ms(round->lane->loop);
+    if (is_barred(round, c))
+        return POLICY_BARRED;
+    if (!c->is_up)
+        return POLICY_UNREACHABLE;
+    if (was_tried(round, c))
+        return POLICY_TRIED;
+    enum policy_verdict v =
+        c->backend ? verdict_of_backend(round, c->backend) : verdict_of_peer(round, c);
+    bool is_open = c->deployment && !policy_breaker_admits(&c->deployment->breaker, now_ms);
+    if (v == POLICY_DOUBTFUL && !round->doubtful)
+        return POLICY_BUSY;
+    if (v == POLICY_SPARE && is_open)
+        return round->doubtful ? POLICY_DOUBTFUL : POLICY_BREAKER;
+    return v;
+}
+
+bool live_is_within_reach(const struct lane *lane, const struct exchange *x,
+                          const struct candidate *c)
+{
+    const struct peer *p = c->peer;
+    bool is_there = mesh_peer_is_usable(p) || (p->link && p->state == PEER_SUSPECT && !p->draining);
+    return is_there && c->is_up && c->barred == ERR_OK && !was_passed(x, p) &&
+           terms_allow_region(&x->terms, bytes_from_str(p->region)) &&
+           !(is_abroad(lane, p) && is_from_abroad(lane, x));
+}
+
+/* --- numbers */
+
+static const struct facts_backend *best_of(const struct peer *p, const struct candidate *c,
+                                           struct bytes model)
+{
+    const struct facts_backend *best = NULL;
+    for (size_t i = 0; p->facts && !c->is_gateway && i < p->facts->backend_count; i++) {
+        const struct facts_backend *b = &p->facts->backends[i];
+        if (b->state != FACTS_BACKEND_UP || !facts_backend_model(b, model))
+            continue;
+        if (!best || (uint64_t)(b->inflight + b->queued) * best->concurrency <
+                         (uint64_t)(best->inflight + best->queued) * b->concurrency)
+            best = b;
+    }
+    return best;
+}
+
+struct policy_load live_load(const struct lane *lane, const struct candidate *c, struct bytes model)
+{
+    struct summary_load region;
+    uint64_t made_ms;
+    if (c->backend)
+        return (struct policy_load){c->backend->inflight, c->backend->queued,
+                                    c->backend->cfg.concurrency};
+    if (region_load_of(lane, c, model, &region, &made_ms))
+        return (struct policy_load){region.inflight, region.queued, region.capacity};
+    const struct peer *p = c->peer;
+    return (struct policy_load){p->load.inflight, p->load.queued, p->load.capacity};
+}
+
+uint64_t live_age_ms(const struct lane *lane, const struct candidate *c, struct bytes model)
+{
+    struct summary_load load;
+    uint64_t made_ms;
+    if (c->backend)
+        return 0;
+    made_ms = c->peer->load_ms;
+    region_load_of(lane, c, model, &load, &made_ms);
+    return io_now_ms(lane->loop) - made_ms;
+}
+
+static void fill_learned(const struct live_round *round, const struct candidate *c,
+                         struct policy_live *live)
+{
+    static const struct policy_load idle = {0, 0, 1};
+    uint64_t now_ms = io_now_ms(round->lane->loop);
+    struct deployment *d = c->deployment;
+    if (!d)
+        return;
+    const double many = 1000;
+    deployments_quantiles(d, now_ms);
+    live->first_us = (double)policy_estimate_first_byte_us(&d->estimate, 0, idle, now_ms);
+    live->prefill_us =
+        ((double)policy_estimate_first_byte_us(&d->estimate, (uint32_t)many, idle, now_ms) -
+         live->first_us) /
+        many;
+    live->decode_us =
+        ((double)policy_estimate_answer_us(&d->estimate, 0, (uint32_t)many, idle, now_ms) -
+         live->first_us) /
+        many;
+    live->ttft_p50_us = d->p50_us;
+    live->ttft_p99_us = d->p99_us;
+    struct policy_breaker_rates rates = policy_breaker_rates(&d->breaker, now_ms);
+    live->error_rate = rates.calls > 0 ? (double)rates.errors / (double)rates.calls : NAN;
+    struct policy_health_facts facts = {
+        .calls = rates.calls, .errors = rates.errors, .model = POLICY_WARM};
+    live->health = policy_health_score(&facts, NULL);
+    live->weight = policy_breaker_weight(&d->breaker, now_ms);
+}
+
+static int64_t warmth_of(const struct candidate *c, struct bytes model)
+{
+    const struct facts_backend *b = c->peer ? best_of(c->peer, c, model) : NULL;
+    const struct facts_model *m = b ? facts_backend_model(b, model) : NULL;
+    for (size_t i = 0; c->backend && i < c->backend->model_count; i++)
+        if (bytes_equal(c->backend->models[i].name, model))
+            m = &c->backend->models[i];
+    return m ? m->loaded : -1;
+}
+
+static double rtt_us_of(const struct live_round *round, const struct candidate *c)
+{
+    if (c->backend)
+        return 0;
+    uint64_t rtt_us =
+        c->peer->rtt_us ? c->peer->rtt_us : mesh_distance_us(round->lane->mesh, c->peer);
+    return rtt_us ? (double)rtt_us : NAN;
+}
+
+enum policy_verdict live_refresh(void *ctx, struct policy_candidate *candidate)
+{
+    const struct live_round *round = ctx;
+    const struct candidate *c = candidate->owner;
+    struct bytes model = candidate->facts.model;
+    struct policy_load load = live_load(round->lane, c, model);
+    candidate->live = (struct policy_live){
+        .age_ms = (int64_t)live_age_ms(round->lane, c, model),
+        .health = NAN,
+        .inflight = load.inflight,
+        .queued = load.queued,
+        .slots = load.slots ? (int64_t)load.slots : -1,
+        .own_inflight = c->backend ? (int64_t)(c->backend->inflight + c->backend->queued)
+                                   : (int64_t)c->peer->inflight,
+        .kv = NAN,
+        .gpu_load = NAN,
+        .gpu_memory = NAN,
+        .gpu_temperature = NAN,
+        .ttft_p50_us = NAN,
+        .ttft_p99_us = NAN,
+        .latency_p50_us = NAN,
+        .latency_p99_us = NAN,
+        .error_rate = NAN,
+        .warm = warmth_of(c, model),
+        .rtt_us = rtt_us_of(round, c),
+        .loss = c->backend ? 0 : NAN,
+        .prefill_us = NAN,
+        .decode_us = NAN,
+        .first_us = NAN,
+        .weight = 1,
+    };
+    fill_learned(round, c, &candidate->live);
+    return verdict_of(round, c);
+}

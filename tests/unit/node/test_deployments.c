@@ -1,0 +1,154 @@
+/* What is remembered of deployments: by node, model and version, across rebuilds, bounded, and what
+ * an attempt's end says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/crypto.h"
+#include "node/routing/deployments.h"
+
+#include <math.h>
+
+#define SECOND_MS 1000
+
+struct world {
+    struct deployments d;
+    struct rng rng;
+};
+
+static int setup(void **state)
+{
+    static const uint8_t seed[16] = {1};
+    static struct world w;
+    assert_int_equal(crypto_init(), ERR_OK);
+    deployments_init(&w.d, seed);
+    rng_init(&w.rng, 1);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    deployments_fini(&w->d);
+    return 0;
+}
+
+static struct deployment *get(struct world *w, uint8_t node, const char *model, const char *version,
+                              uint64_t now_ms)
+{
+    const struct id id = {{node}};
+    return deployments_get(&w->d, &id, bytes_from_str(model), bytes_from_str(version),
+                           policy_prior_of(POLICY_GPU, POLICY_CLOUD), now_ms);
+}
+
+static void use(struct world *w, struct deployment *d, enum policy_outcome outcome, uint64_t us,
+                uint64_t now_ms)
+{
+    const struct policy_load idle = {0, 0, 4};
+    struct deployment_use u;
+    const struct deployment_end end = {
+        .outcome = outcome, .first_byte_us = us, .decode_us = us, .output_tokens = 10};
+    deployments_begin(d, idle, now_ms, &u);
+    deployments_end(&u, &end, now_ms, &w->rng);
+    assert_null(u.deployment);
+}
+
+static void each_has_a_row_of_its_own(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "v1", 0);
+    assert_non_null(d);
+    assert_ptr_equal(get(w, 1, "m", "v1", 5), d);
+    assert_ptr_not_equal(get(w, 1, "m", "v2", 5), d);
+    assert_ptr_not_equal(get(w, 2, "m", "v1", 5), d);
+    assert_ptr_not_equal(get(w, 1, "mv", "1", 5), d);
+    assert_ptr_not_equal(get(w, 1, "", "", 5), d);
+}
+
+static void failures_in_a_row_open_its_breaker(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0), *other = get(w, 2, "m", "", 0);
+    for (int i = 0; i < 5; i++)
+        use(w, d, POLICY_CALL_FAILURE, 1000, SECOND_MS);
+    assert_false(policy_breaker_admits(&d->breaker, SECOND_MS));
+    assert_true(policy_breaker_admits(&other->breaker, SECOND_MS));
+}
+
+static void whoever_is_busy_or_given_up_is_not_blamed(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0);
+    for (int i = 0; i < 50; i++)
+        use(w, d, POLICY_CALL_CANCELLED, 1000, SECOND_MS);
+    assert_true(policy_breaker_admits(&d->breaker, SECOND_MS));
+    assert_int_equal(policy_breaker_rates(&d->breaker, SECOND_MS).calls, 0);
+}
+
+static void quantiles_are_of_what_succeeded(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0);
+    deployments_quantiles(d, SECOND_MS);
+    assert_true(isnan(d->p50_us));
+    use(w, d, POLICY_CALL_FAILURE, 1, SECOND_MS);
+    for (int i = 0; i < 100; i++)
+        use(w, d, POLICY_CALL_SUCCESS, i < 90 ? 10000 : 90000, SECOND_MS);
+    deployments_quantiles(d, 2 * SECOND_MS);
+    assert_true(fabs(d->p50_us - 10000) < 500);
+    assert_true(fabs(d->p99_us - 90000) < 3000);
+}
+
+static void an_attempt_without_a_row_is_fine(void **state)
+{
+    use(*state, NULL, POLICY_CALL_SUCCESS, 1, 0);
+}
+
+static void what_nobody_uses_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    const struct policy_load idle = {0, 0, 4};
+    struct deployment_use running;
+    uint64_t late_ms = 2 * DEPLOYMENTS_FORGET_MS;
+    deployments_begin(get(w, 1, "m", "", 0), idle, 0, &running);
+    for (uint8_t node = 2; node < 100; node++)
+        get(w, node, "m", "", 0);
+    struct deployment *fresh = get(w, 100, "m", "", late_ms);
+    deployments_sweep(&w->d, late_ms);
+    assert_int_equal(w->d.by_key.count, 2);
+    assert_ptr_equal(get(w, 100, "m", "", late_ms), fresh);
+    const struct deployment_end end = {.outcome = POLICY_CALL_SUCCESS};
+    deployments_end(&running, &end, late_ms, &w->rng);
+}
+
+static void only_the_other_side_s_failures_are_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(deployments_outcome(ERR_OK), POLICY_CALL_SUCCESS);
+    assert_int_equal(deployments_outcome(ERR_BACKEND_FAILED), POLICY_CALL_FAILURE);
+    assert_int_equal(deployments_outcome(ERR_LINK_LOST), POLICY_CALL_FAILURE);
+    assert_int_equal(deployments_outcome(ERR_BACKEND_BUSY), POLICY_CALL_BUSY);
+    assert_int_equal(deployments_outcome(ERR_FD_LIMIT), POLICY_CALL_OWN_ERROR);
+    assert_int_equal(deployments_outcome(ERR_CLIENT_GONE), POLICY_CALL_CANCELLED);
+    assert_int_equal(deployments_outcome(ERR_RESIDENCY), POLICY_CALL_SUCCESS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_has_a_row_of_its_own),
+        TEST(failures_in_a_row_open_its_breaker),
+        TEST(whoever_is_busy_or_given_up_is_not_blamed),
+        TEST(quantiles_are_of_what_succeeded),
+        TEST(an_attempt_without_a_row_is_fine),
+        TEST(what_nobody_uses_is_forgotten),
+        TEST(only_the_other_side_s_failures_are_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
