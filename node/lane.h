@@ -75,6 +75,7 @@ struct lane {
 
     struct candidates candidates;
     struct policies policies;
+    struct policy_retry retries; /* how many of them this node may make */
     struct metrics metrics;
     struct receipts receipts;
     struct decisions decisions;

@@ -334,6 +334,7 @@ static void lane_init(struct node *n)
     candidates_init(&lane->candidates, seed);
     receipts_init(&lane->receipts, cfg->loop, cfg->identity);
     decisions_init(&lane->decisions);
+    policy_retry_init(&lane->retries, policy_retry_defaults);
     io_task_init(&n->drained, on_drained);
 }
 

@@ -378,7 +378,8 @@ static enum err try_step(struct run *run, bool *is_found)
     if (!step || step->model_count == 0)
         return try_model(run, run->ask->model, is_found);
     for (size_t i = 0; i < step->model_count && run->good_count == 0; i++)
-        TRY(try_model(run, step->models[i], is_found));
+        if (!run->ask->keep_model || bytes_equal(step->models[i], run->ask->model))
+            TRY(try_model(run, step->models[i], is_found));
     return ERR_OK;
 }
 

@@ -95,6 +95,7 @@ struct policy_ask {
                            may have come before */
     double cost_left_usd; /* NAN: no bound */
     size_t first_step;    /* where to begin: retries never go back to an earlier step */
+    bool keep_model;      /* no cascade: after a hop, beside an attempt that runs */
     struct cel_vm *vm;
     struct rng *rng;
     const struct policy_ops *ops;

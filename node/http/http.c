@@ -55,7 +55,7 @@ static enum http_name name_candidate(struct bytes name)
     case 12: return pick(n[0], 'c', HTTP_CONTENT_TYPE, HTTP_X_REQUEST_ID);
     case 13: return HTTP_AUTHORIZATION;
     case 14: return name_of_14(n);
-    case 15: return HTTP_GRAPEVINE_EPOCH;
+    case 15: return pick(n[10], 'e', HTTP_GRAPEVINE_EPOCH, HTTP_GRAPEVINE_MODEL);
     case 16: return pick(n[0], 'p', HTTP_PROXY_CONNECTION, HTTP_GRAPEVINE_REASON);
     case 17: return HTTP_TRANSFER_ENCODING;
     case 18: return name_of_18(n);

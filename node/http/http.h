@@ -39,6 +39,7 @@
     X(GRAPEVINE_ENVELOPE, "grapevine-envelope")                                                    \
     X(GRAPEVINE_EPOCH, "grapevine-epoch")                                                          \
     X(GRAPEVINE_LOAD, "grapevine-load")                                                            \
+    X(GRAPEVINE_MODEL, "grapevine-model")                                                          \
     X(GRAPEVINE_NODE, "grapevine-node")                                                            \
     X(GRAPEVINE_PATH, "grapevine-path")                                                            \
     X(GRAPEVINE_REASON, "grapevine-reason")                                                        \

@@ -55,11 +55,50 @@ static void count_hedge(const struct attempt *a, enum metrics_hedge outcome)
         LOG_UINT("us", io_now_us(lane->loop) - a->started_us));
 }
 
+/* --- what is learned of it */
+
+#define STREAM_BYTES_PER_TOKEN 200 /* an event each */
+#define TEXT_BYTES_PER_TOKEN 4
+
+/* By its size: engines say it exactly only in a part of the answer that is passed on unread. */
+static uint32_t output_tokens(const struct exchange *x)
+{
+    bool is_stream = x->scan.stream_kind == SCAN_TRUE;
+    uint64_t tokens = x->answer_bytes / (is_stream ? STREAM_BYTES_PER_TOKEN : TEXT_BYTES_PER_TOKEN);
+    return tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+}
+
+static void learn(struct attempt *a, enum policy_outcome outcome, uint64_t retry_after_ms)
+{
+    const struct exchange *x = a->x;
+    struct lane *lane = x->lane;
+    uint64_t taken_us = io_now_us(lane->loop) - a->started_us;
+    const struct deployment_end end = {
+        .outcome = outcome,
+        .retry_after_ms = retry_after_ms,
+        .first_byte_us = a->first_byte_us ? a->first_byte_us : taken_us,
+        .decode_us = a->first_byte_us ? taken_us - a->first_byte_us : 0,
+        .input_tokens = (uint32_t)(x->scan.text_bytes / TEXT_BYTES_PER_TOKEN),
+        .output_tokens = outcome == POLICY_CALL_SUCCESS ? output_tokens(x) : 0,
+    };
+    deployments_end(&a->use, &end, io_now_ms(lane->loop), &lane->rng);
+}
+
+/* An answer that could not be given to somebody else: its status tells how the backend does. */
+static enum policy_outcome outcome_of_status(int status)
+{
+    return status == 429   ? POLICY_CALL_BUSY
+           : status >= 500 ? POLICY_CALL_FAILURE
+                           : POLICY_CALL_SUCCESS;
+}
+
 /* --- starting */
 
 bool attempt_may_start(const struct exchange *x)
 {
-    return x->attempt_count < EXCHANGE_ATTEMPTS_MAX && exchange_remaining_ms(x) > 0;
+    uint32_t most = x->terms.attempts_max ? x->terms.attempts_max : EXCHANGE_ATTEMPTS_MAX;
+    return x->attempt_count < EXCHANGE_ATTEMPTS_MAX && x->attempt_count < most &&
+           exchange_remaining_ms(x) > 0;
 }
 
 /* The primary takes long. That no hedge can be made is no failure: the primary still runs. */
@@ -67,7 +106,8 @@ static void on_hedge(struct io_timer *timer)
 {
     struct exchange *x = LIST_ENTRY(timer, struct exchange, hedge);
     if (!attempt_may_start(x) ||
-        choose(x->lane, x, &x->attempts[x->attempt_count].choice) != ERR_OK)
+        choose(x->lane, x, &x->attempts[x->attempt_count].choice) != ERR_OK ||
+        !policy_retry_take(&x->lane->retries, io_now_ms(x->lane->loop)))
         return;
     struct attempt *a = &x->attempts[x->attempt_count];
     if (attempt_start(x, true) != ERR_OK)
@@ -83,10 +123,14 @@ enum err attempt_start(struct exchange *x, bool is_hedge)
     a->choice = choice;
     a->is_hedge = is_hedge;
     a->started_us = io_now_us(x->lane->loop);
-    enum err e = choice.candidate.backend ? backend_call_start(a, choice.candidate.backend)
-                                          : peer_call_start(a, choice.candidate.peer);
+    enum err e = terms_follow(x, &choice);
+    deployments_begin(choice.candidate.deployment, choice.load, io_now_ms(x->lane->loop), &a->use);
+    if (e == ERR_OK)
+        e = choice.candidate.backend ? backend_call_start(a, choice.candidate.backend)
+                                     : peer_call_start(a, choice.candidate.peer);
     if (e != ERR_OK) {
         a->failure = e;
+        learn(a, deployments_outcome(e), 0);
         set_state(a, ATTEMPT_OVER);
         return e;
     }
@@ -116,6 +160,7 @@ static void stop_others(struct exchange *x, const struct attempt *winner)
         if (!attempt_has_won(a))
             count_hedge(a, METRICS_HEDGE_LOST);
         set_state(a, ATTEMPT_OVER);
+        learn(a, POLICY_CALL_CANCELLED, 0);
         a->ops = NULL;
         ops->cancel(a);
     }
@@ -156,6 +201,7 @@ void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
     struct exchange *x = a->x;
     a->ops = NULL;
     note_failure(a, reason, retry_after_ms);
+    learn(a, deployments_outcome(reason), retry_after_ms);
     set_state(a, ATTEMPT_OVER);
     if (attempt_any_runs(x))
         return;
@@ -221,6 +267,8 @@ static enum err win(struct attempt *a, const struct http_head *head)
 
 enum err attempt_head(struct attempt *a, const struct http_head *head)
 {
+    if (a->first_byte_us == 0)
+        a->first_byte_us = io_now_us(a->x->lane->loop) - a->started_us;
     if (is_event_stream(head) && hold(a, head))
         return ERR_OK;
     return win(a, head);
@@ -228,8 +276,10 @@ enum err attempt_head(struct attempt *a, const struct http_head *head)
 
 enum err attempt_data(struct attempt *a, struct bytes data)
 {
-    if (a->state == ATTEMPT_HOLDING)
+    if (a->state == ATTEMPT_HOLDING) {
+        a->first_byte_us = io_now_us(a->x->lane->loop) - a->started_us;
         TRY(win(a, a->held));
+    }
     exchange_data(a->x, data);
     return ERR_OK;
 }
@@ -249,12 +299,14 @@ void attempt_end(struct attempt *a)
         attempt_failed(a, ERR_PROTOCOL, 0);
         return;
     }
+    learn(a, outcome_of_status(a->x->status), a->x->retry_after_ms);
     take_over(a);
     exchange_finish(a->x);
 }
 
 void attempt_broken(struct attempt *a, enum err reason)
 {
+    learn(a, deployments_outcome(reason), 0);
     take_over(a);
     exchange_fail(a->x, reason, NULL);
 }

@@ -40,6 +40,8 @@ struct attempt {
     const char
         *detail; /* of the failure, in English, where the reason alone would puzzle; or NULL */
     uint64_t started_us;
+    uint64_t first_byte_us; /* after started_us; 0: no answer has come */
+    struct deployment_use use;
     /* What its answer says, for the exchange if it wins; in the exchange's arena. */
     const char *executor;                 /* the node whose backend answers; NULL: not told */
     struct bytes answer_path;             /* grapevine-path from this node to the executor */

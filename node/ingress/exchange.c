@@ -404,6 +404,14 @@ uint64_t exchange_remaining_ms(const struct exchange *x)
     return x->deadline_ms > now_ms ? x->deadline_ms - now_ms : 0;
 }
 
+void exchange_limit_time(struct exchange *x, uint64_t deadline_ms)
+{
+    if (deadline_ms >= x->deadline_ms)
+        return;
+    x->deadline_ms = deadline_ms;
+    io_timer_start(x->lane->loop, &x->deadline, exchange_remaining_ms(x), x->deadline.on_fire);
+}
+
 const uint8_t *exchange_body_hash(struct exchange *x)
 {
     if (!x->has_body_hash)

@@ -181,6 +181,8 @@ void exchange_account(struct exchange *x, enum err failure);
 /* --- queries */
 struct bytes exchange_model(const struct exchange *x);
 uint64_t exchange_remaining_ms(const struct exchange *x);
+/* Its deadline is this (io_now_ms), if it was later. */
+void exchange_limit_time(struct exchange *x, uint64_t deadline_ms);
 const uint8_t *exchange_body_hash(struct exchange *x);
 
 #endif

@@ -24,6 +24,8 @@ static enum err write_own_fields(struct http_conn *conn, const struct exchange *
         TRY(http_write_field(out, BYTES("grapevine-node"), bytes_from_str(x->executor)));
         TRY(http_write_field(out, BYTES("grapevine-path"), x->answer_path));
         TRY(http_write_field_decimal(out, BYTES("grapevine-epoch"), x->lane->epoch));
+        if (x->terms.asked_model.size > 0)
+            TRY(http_write_field(out, BYTES("grapevine-model"), exchange_model(x)));
     }
     return ERR_OK;
 }

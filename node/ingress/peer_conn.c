@@ -305,11 +305,8 @@ static void take_envelope(struct exchange *x, const struct envelope *e)
     x->origin = e->origin;
     x->epoch = e->epoch;
     terms_take(x, e); /* texts are the envelope's, which are in the arena */
-    uint64_t own_ms = exchange_remaining_ms(x);
-    if (e->deadline_ms < own_ms) {
-        x->deadline_ms -= own_ms - e->deadline_ms;
-        io_timer_start(x->lane->loop, &x->deadline, e->deadline_ms, x->deadline.on_fire);
-    }
+    if (e->deadline_ms < exchange_remaining_ms(x))
+        exchange_limit_time(x, io_now_ms(x->lane->loop) + e->deadline_ms);
 }
 
 static enum err admit(struct exchange *x, struct peer *peer, const struct http_head *head)

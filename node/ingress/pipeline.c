@@ -80,7 +80,10 @@ static enum err reason_for_nothing(const struct lane *lane)
 static enum stage_result stage_route(struct exchange *x)
 {
     bool is_first = x->attempt_count == 0;
-    if (!is_first && !attempt_may_start(x))
+    uint64_t now_ms = io_now_ms(x->lane->loop);
+    if (is_first)
+        policy_retry_note_request(&x->lane->retries, now_ms);
+    if (!is_first && (!attempt_may_start(x) || !policy_retry_take(&x->lane->retries, now_ms)))
         return fail(x, exchange_remaining_ms(x) == 0 ? ERR_DEADLINE /* however it ended */
                                                      : public_reason(x->last_failure));
     enum err e = choose(x->lane, x, &x->attempts[x->attempt_count].choice);

@@ -46,6 +46,7 @@ static enum err try_round(struct lane *lane, const struct exchange *x, struct rn
                                  fmin(d->rule->limits.cost_max_usd, x->terms.cost_max_usd) -
                                  x->terms.spent_usd,
                              .first_step = first_step(x, d->rule),
+                             .keep_model = x->hop > 0 || attempt_any_runs(x),
                              .vm = lane->policies.vm,
                              .rng = rng,
                              .ops = &ops,
@@ -162,7 +163,10 @@ static void fill(struct lane *lane, const struct decision *d, struct choice *ret
         .cost_usd = look->cost_usd,
         .load = live_load(lane, c, look->candidate->facts.model),
     };
-    if (d->round.x->hop == 0 && d->plan.hedge_after_us >= 0) /* false where there is none */
+    if (d->round.x->hop > 0)
+        return;
+    ret_choice->hedge_after_ms = lane->hedge_after_ms;
+    if (d->plan.hedge_after_us >= 0) /* false where there is none */
         ret_choice->hedge_after_ms = 1 + (uint64_t)fmin(d->plan.hedge_after_us / 1000, max_ms);
 }
 

@@ -24,10 +24,11 @@ struct choice {
 };
 
 /* What was already tried for this request, or runs, is left out, but for a peer whose answer got
- * lost before it began: when nobody else is left that one is asked once more. MODEL_NOT_FOUND: no node serves
- * it; RESIDENCY: those that do may not have this data, or this model; NOT_ALLOWED: a policy forbids
- * all of them; PRICE_CEILING: all cost too much; NO_CANDIDATE: those that do cannot be used now, or
- * no policy can be read; HOP_LIMIT: only a further hop could, and there were enough. */
+ * lost before it began: when nobody else is left that one is asked once more.
+ * MODEL_NOT_FOUND: no node serves it; RESIDENCY: those that do may not have this data, or this
+ * model; NOT_ALLOWED: a policy forbids all of them; PRICE_CEILING: all cost too much; NO_CANDIDATE:
+ * those that do cannot be used now, or no policy can be read; HOP_LIMIT: only a further hop could,
+ * and there were enough. */
 MUST_CHECK enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_choice);
 /* Another candidate is left that could be tried now. */
 bool choose_has_other(struct lane *lane, const struct exchange *x);

@@ -211,6 +211,9 @@ enum err terms_follow(struct exchange *x, const struct choice *choice)
         TRY(keep(x, rule->name, &t->rule));
     t->rule_version = rule->version;
     t->step = choice->step;
+    t->attempts_max = rule->limits.attempts;
+    if (rule->limits.deadline_ms >= 0)
+        exchange_limit_time(x, x->started_us / 1000 + (uint64_t)rule->limits.deadline_ms);
     t->cost_max_usd = fmin(t->cost_max_usd, rule->limits.cost_max_usd); /* NAN: the other one */
     if (choice->cost_usd > 0)
         t->spent_usd += choice->cost_usd;

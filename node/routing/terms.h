@@ -26,8 +26,9 @@ struct terms {            /* texts in the exchange's arena */
     double cost_max_usd;      /* by the sender; NAN: no bound */
     struct bytes rule;
     uint64_t rule_version;
-    uint16_t step;    /* attempts never go back to an earlier one */
-    double spent_usd; /* expected cost of the attempts so far */
+    uint16_t step;         /* attempts never go back to an earlier one */
+    double spent_usd;      /* expected cost of the attempts so far */
+    uint32_t attempts_max; /* 0: no attempt yet */
 };
 
 /* A client's request is whole; terms.tenant is set. TENANT, RESIDENCY, NO_CANDIDATE (no version

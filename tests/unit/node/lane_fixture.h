@@ -74,6 +74,7 @@ static inline int lane_setup(void **state)
     rng_init(&lane->rng, 1);
     candidates_init(&lane->candidates, seed);
     decisions_init(&lane->decisions);
+    policy_retry_init(&lane->retries, policy_retry_defaults);
     assert_int_equal(policies_init(&lane->policies), ERR_OK);
     assert_int_equal(h2_create(&h2_cfg, &h2_ops, NULL, &w->h2), ERR_OK);
     memcpy(w->x.scan.model, "m", 2);

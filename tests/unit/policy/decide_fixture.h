@@ -31,6 +31,7 @@ struct decide_world {
     struct rng rng;
     double cost_left_usd;
     size_t first_step;
+    bool keep_model;
     size_t refreshed;
 };
 
@@ -179,6 +180,7 @@ static inline enum err decide(struct decide_world *w)
                              .model = w->request.model,
                              .cost_left_usd = w->cost_left_usd,
                              .first_step = w->first_step,
+                             .keep_model = w->keep_model,
                              .vm = w->vm,
                              .rng = &w->rng,
                              .ops = &ops,

@@ -151,6 +151,22 @@ static void a_step_may_ask_for_another_model(void **state)
     assert_true(bytes_equal(w->plan.model, BYTES("l")));
 }
 
+static void a_model_that_is_to_be_kept_is_not_changed_by_a_step(void **state)
+{
+    struct decide_world *w = *state;
+    struct policy_candidate *l;
+    struct policy_step *step;
+    add_candidate(w);
+    l = add_to(w, &w->l);
+    w->verdicts[0] = POLICY_BREAKER;
+    step = add_step(w, "larger", NULL);
+    step->models[step->model_count++] = BYTES("l");
+    w->keep_model = true;
+    assert_null(chosen(w));
+    w->request.model = BYTES("l");
+    assert_ptr_equal(chosen(w), l);
+}
+
 static void nobody_of_that_name_is_not_the_same_as_nobody_able(void **state)
 {
     struct decide_world *w = *state;
@@ -330,6 +346,7 @@ int main(void)
         DECIDE_TEST(an_earlier_step_is_not_gone_back_to),
         DECIDE_TEST(the_last_resort_is_anybody_whom_the_hard_rules_allow),
         DECIDE_TEST(a_step_may_ask_for_another_model),
+        DECIDE_TEST(a_model_that_is_to_be_kept_is_not_changed_by_a_step),
         DECIDE_TEST(nobody_of_that_name_is_not_the_same_as_nobody_able),
         DECIDE_TEST(a_doubtful_one_is_chosen_only_when_nobody_else_is_left),
         DECIDE_TEST(a_cost_ceiling_is_hard),
