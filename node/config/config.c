@@ -246,6 +246,23 @@ enum err config_validate(const struct config *config, struct bytes yaml, const c
     return ERR_OK;
 }
 
+static bool is_on_this_host(const char *host)
+{
+    struct bytes text = bytes_from_str(host);
+    return bytes_equal_nocase(text, BYTES("localhost")) || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+bool config_backend_gpu(const struct config_backend *backend, uint32_t *ret_index)
+{
+    bool is_named = backend->gpu != CONFIG_GPU_AUTO;
+    bool may_be = backend->hardware == HARDWARE_AUTO || backend->hardware == HARDWARE_GPU;
+    if (!is_named && !(may_be && is_on_this_host(backend->host)))
+        return false;
+    *ret_index = is_named ? backend->gpu : 0;
+    return true;
+}
+
 enum err config_parse_duration(const char *text, uint64_t *ret_ms)
 {
     return value_parse_duration(bytes_from_str(text), ret_ms) ? ERR_OK : ERR_INVALID;

@@ -12,11 +12,19 @@
 #define CONFIG_BACKENDS_MAX 64
 #define CONFIG_PEERS_MAX 64
 #define CONFIG_TEXT_MAX 256
+#define CONFIG_LABELS_MAX 32
+#define CONFIG_LABEL_MAX 63 /* a key, a value */
 
 enum backend_kind { BACKEND_AUTO, BACKEND_OPENAI, BACKEND_LLAMACPP };
 const char *backend_kind_name(enum backend_kind k);
 
+/* What an engine computes on, as the configuration says: routing's first guess of its speed. */
+enum backend_hardware { HARDWARE_AUTO, HARDWARE_GPU, HARDWARE_NPU, HARDWARE_CPU };
+const char *backend_hardware_name(enum backend_hardware h);
+
 #define CONFIG_VERSION_MAX 63
+#define CONFIG_GPU_AUTO UINT32_MAX
+#define CONFIG_GPU_INDEX_MAX 63
 
 struct config_backend {
     char name[CERT_NAME_MAX + 1];
@@ -27,6 +35,13 @@ struct config_backend {
     enum backend_kind kind;
     uint32_t concurrency;                 /* 1..4096; default 4 */
     char version[CONFIG_VERSION_MAX + 1]; /* of the models it serves; "": not said */
+    enum backend_hardware hardware;       /* default auto: not said */
+    uint32_t gpu; /* of this host, which the engine uses; default CONFIG_GPU_AUTO */
+};
+
+struct config_label {
+    char key[CONFIG_LABEL_MAX + 1];
+    char value[CONFIG_LABEL_MAX + 1]; /* may be "" */
 };
 
 struct config_limits {
@@ -45,8 +60,11 @@ struct config_limits {
 struct config {
     char name[CERT_NAME_MAX + 1];
     enum tier tier;
-    char region[CERT_NAME_MAX + 1];    /* default "default" */
-    char zone[CERT_NAME_MAX + 1];      /* default "" */
+    char region[CERT_NAME_MAX + 1];                /* default "default" */
+    char zone[CERT_NAME_MAX + 1];                  /* default "" */
+    struct config_label labels[CONFIG_LABELS_MAX]; /* keys differ */
+    size_t label_count;
+    bool spot; /* default false: the machine may be taken away at short notice */
     char listen_http[CONFIG_TEXT_MAX]; /* "127.0.0.1:7380" */
     char listen_mesh[CONFIG_TEXT_MAX]; /* "0.0.0.0:7300" */
     char advertise[CONFIG_TEXT_MAX];   /* "" (listen address), "none", or "host:port" */
@@ -91,6 +109,10 @@ MUST_CHECK enum err config_write(const struct config *config, struct buf *yaml);
 /* Line (from 1) of the value of `key` ("node.tier") in a file that config_parse took; 0: it is not
  * in it. */
 unsigned config_line_of(struct bytes yaml, const char *key);
+
+/* Which GPU of this host the backend's figures are of: the one that it names, else the first if the
+ * engine is on this host and not said to compute on something else. False: of none. */
+bool config_backend_gpu(const struct config_backend *backend, uint32_t *ret_index);
 
 const char *config_library_version(void); /* libyaml's */
 

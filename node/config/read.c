@@ -51,20 +51,30 @@ static enum err refuse_kind(struct reader *r, const struct yaml_item *item, stru
     return ERR_INVALID;
 }
 
+static struct bytes text_of(const struct yaml_item *value)
+{
+    return yaml_item_is_null(value) ? BYTES("") : value->text;
+}
+
+static enum err refuse_value(struct reader *r, const struct yaml_item *item, struct bytes key,
+                             const struct buf *why)
+{
+    begin(r, item, key);
+    found_say(r->message, "%.*s", (int)why->size, (char *)why->data);
+    return ERR_INVALID;
+}
+
 static enum err read_scalar(struct reader *r, const struct schema_row *row,
                             const struct yaml_item *value, struct bytes key, void *owner)
 {
     if (value->kind != YAML_SCALAR)
         return refuse_kind(r, value, key, "one value");
-    struct bytes text = yaml_item_is_null(value) ? BYTES("") : value->text;
     uint8_t storage[512];
     struct buf why;
     buf_init_fixed(&why, storage, sizeof(storage));
-    if (value_parse(row, text, value->quoted, owner, &why) == ERR_OK)
+    if (value_parse(row, text_of(value), value->quoted, owner, &why) == ERR_OK)
         return ERR_OK;
-    begin(r, value, key);
-    found_say(r->message, "%.*s", (int)why.size, (char *)why.data);
-    return ERR_INVALID;
+    return refuse_value(r, value, key, &why);
 }
 
 static enum err refuse_duplicates(struct reader *r, const struct yaml_item *map)
@@ -112,6 +122,51 @@ static enum err read_peers(struct reader *r, const struct schema_row *row,
         count++;
     }
     r->config->peer_count = count;
+    return ERR_OK;
+}
+
+static enum err read_label(struct reader *r, const struct yaml_item *value,
+                           struct config_label *ret_label)
+{
+    uint8_t storage[512];
+    struct buf why;
+    struct bytes key = value->key->text;
+    buf_init_fixed(&why, storage, sizeof(storage));
+    if (value_parse_label_key(key, ret_label->key, &why) != ERR_OK)
+        return refuse_value(r, value->key, key, &why);
+    if (value->kind != YAML_SCALAR)
+        return refuse_kind(r, value, key, "one value");
+    if (value_parse_label(text_of(value), ret_label->value, &why) != ERR_OK)
+        return refuse_value(r, value, key, &why);
+    return ERR_OK;
+}
+
+static enum err read_labels(struct reader *r, const struct yaml_item *map)
+{
+    size_t count = 0;
+    TRY(refuse_duplicates(r, map));
+    for (const struct yaml_item *value = map->first; value; value = value->next) {
+        if (count == CONFIG_LABELS_MAX) {
+            begin(r, value->key, value->key->text);
+            found_say(r->message, "at most %d labels", CONFIG_LABELS_MAX);
+            return ERR_INVALID;
+        }
+        TRY(read_label(r, value, &r->config->labels[count]));
+        count++;
+    }
+    r->config->label_count = count;
+    return ERR_OK;
+}
+
+/* Their messages are of "node.labels.", and the section's other rows come after it. */
+static enum err read_labels_row(struct reader *r, const struct schema_row *row,
+                                const struct yaml_item *value)
+{
+    if (value->kind != YAML_MAP && !yaml_item_is_null(value))
+        return refuse_kind(r, value, bytes_from_str(row->key), "a mapping of keys to values");
+    snprintf(r->path, sizeof(r->path), "%s.%s.", row->section, row->key);
+    TRY(read_labels(r, value));
+    snprintf(r->path, sizeof(r->path), "%s.", row->section);
     return ERR_OK;
 }
 
@@ -180,6 +235,8 @@ static enum err read_row(struct reader *r, const struct schema_row *row,
 {
     if (row->type == SCHEMA_SECTION)
         return read_section(r, row, value);
+    if (row->type == SCHEMA_LABELS)
+        return read_labels_row(r, row, value);
     if (row->type != SCHEMA_PEERS && row->type != SCHEMA_BACKENDS)
         return read_scalar(r, row, value, bytes_from_str(row->key), owner);
     if (value->kind != YAML_LIST && !yaml_item_is_null(value))

@@ -30,6 +30,10 @@ static const struct schema_row rows[] = {
     ROW("node", "tier", SCHEMA_TIER, tier, 0, 0, "edge", "edge | regional | cloud"),
     ROW("node", "region", SCHEMA_NAME, region, 0, 0, "default", "where it stands"),
     ROW("node", "zone", SCHEMA_ZONE, zone, 0, 0, "", "part of the region; free to choose"),
+    ROW("node", "labels", SCHEMA_LABELS, labels, 0, 0, NULL,
+        "KEY: VALUE, for policies to choose by; every node learns them"),
+    ROW("node", "spot", SCHEMA_FLAG, spot, 0, 0, "false",
+        "true: the machine may be taken away at short notice"),
 
     TOP("listen", SCHEMA_SECTION, "addresses to listen on; port 0 takes a free one"),
     ROW("listen", "http", SCHEMA_LISTEN, listen_http, 0, 0, "127.0.0.1:7380", "clients"),
@@ -48,6 +52,10 @@ static const struct schema_row rows[] = {
             "requests that it works on at once"),
     BACKEND("version", SCHEMA_VERSION, version, 0, 0, "",
             "which version of its models it serves, as the registry calls it"),
+    BACKEND("hardware", SCHEMA_HARDWARE, hardware, 0, 0, "auto",
+            "gpu | npu | cpu | auto: what it computes on, the first guess of its speed"),
+    BACKEND("gpu", SCHEMA_GPU, gpu, 0, CONFIG_GPU_INDEX_MAX, "auto",
+            "index of its GPU; auto: the first, of an engine on this host"),
 
     {"", "lanes", SCHEMA_COUNT, offsetof(struct config, lanes), 1, 1, "1",
      "other numbers of lanes are not supported yet", "threads that carry requests"},

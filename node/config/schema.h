@@ -10,6 +10,7 @@ enum schema_type {
     SCHEMA_SECTION,  /* a mapping of its own rows */
     SCHEMA_PEERS,    /* list of addresses */
     SCHEMA_BACKENDS, /* list of mappings */
+    SCHEMA_LABELS,   /* a mapping of free keys to texts */
     SCHEMA_NAME,     /* char[]: a name as certificates allow them */
     SCHEMA_ZONE,     /* the same, or empty */
     SCHEMA_TIER,
@@ -18,6 +19,9 @@ enum schema_type {
     SCHEMA_PEER,      /* char[]: HOST:PORT */
     SCHEMA_URL,       /* url, host, port and prefix of a backend */
     SCHEMA_KIND,
+    SCHEMA_HARDWARE,
+    SCHEMA_GPU,      /* uint32_t; "auto": CONFIG_GPU_AUTO */
+    SCHEMA_FLAG,     /* bool */
     SCHEMA_VERSION,  /* char[]: visible ASCII without "/", "=" and ",", or empty */
     SCHEMA_COUNT,    /* uint32_t */
     SCHEMA_SIZE,     /* uint64_t, bytes */

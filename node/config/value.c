@@ -37,6 +37,15 @@ const char *backend_kind_name(enum backend_kind k)
     return k <= BACKEND_LLAMACPP ? kind_names[k] : "unknown";
 }
 
+static const char *const hardware_names[] = {"auto", "gpu", "npu", "cpu", NULL}; /* as the enum */
+static const char *const flag_names[] = {"false", "true", NULL};
+
+/* lint-allow: prefixes: it belongs to the enum of config.h and is called so there */
+const char *backend_hardware_name(enum backend_hardware h)
+{
+    return h <= HARDWARE_CPU ? hardware_names[h] : "unknown";
+}
+
 static bool parse_with_unit(struct bytes text, const struct unit *units, size_t count,
                             uint64_t *ret_value)
 {
@@ -232,6 +241,46 @@ static enum err parse_word(const char *const *words, const char *expected, struc
     return find_word(words, text, ret_index) ? ERR_OK : found_refuse(why, expected, text);
 }
 
+static enum err parse_gpu(const struct schema_row *row, struct bytes text, bool quoted,
+                          uint32_t *ret_gpu, struct buf *why)
+{
+    uint64_t index = CONFIG_GPU_AUTO;
+    bool is_auto = bytes_equal(text, BYTES("auto"));
+    if (!is_auto && (quoted || !bytes_to_u64(text, &index) || index > row->max))
+        return found_refuse(why, "expected auto or the index of a GPU from 0 to 63", text);
+    *ret_gpu = (uint32_t)index;
+    return ERR_OK;
+}
+
+static bool is_alnum(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+enum err value_parse_label_key(struct bytes text, char *ret_key, struct buf *why)
+{
+    bool is_fine = text.size > 0 && text.size <= CONFIG_LABEL_MAX && is_alnum(text.data[0]) &&
+                   is_alnum(text.data[text.size - 1]);
+    for (size_t i = 0; is_fine && i < text.size; i++)
+        is_fine = is_alnum(text.data[i]) || memchr("-_./", text.data[i], 4);
+    if (!is_fine)
+        return found_refuse(why,
+                            "expected a label's key: up to 63 letters, digits and - _ . /, not "
+                            "these at its ends",
+                            text);
+    return copy_text(text, ret_key, CONFIG_LABEL_MAX + 1, "expected a shorter key", why);
+}
+
+enum err value_parse_label(struct bytes text, char *ret_value, struct buf *why)
+{
+    bool is_fine = text.size <= CONFIG_LABEL_MAX;
+    for (size_t i = 0; is_fine && i < text.size; i++)
+        is_fine = text.data[i] >= 0x20 && text.data[i] < 0x7f;
+    if (!is_fine)
+        return found_refuse(why, "expected a label's value: up to 63 ASCII characters", text);
+    return copy_text(text, ret_value, CONFIG_LABEL_MAX + 1, "expected a shorter value", why);
+}
+
 enum err value_parse(const struct schema_row *row, struct bytes text, bool quoted, void *owner,
                      struct buf *why)
 {
@@ -248,6 +297,15 @@ enum err value_parse(const struct schema_row *row, struct bytes text, bool quote
     case SCHEMA_URL: return url_parse(text, owner, why);
     case SCHEMA_KIND: return parse_kind(text, field, why);
     case SCHEMA_VERSION: return parse_version(text, field, why);
+    case SCHEMA_GPU: return parse_gpu(row, text, quoted, field, why);
+    case SCHEMA_HARDWARE:
+        TRY(parse_word(hardware_names, "expected gpu, npu, cpu or auto", text, &index, why));
+        *(enum backend_hardware *)field = (enum backend_hardware)index;
+        return ERR_OK;
+    case SCHEMA_FLAG:
+        TRY(parse_word(flag_names, "expected true or false", text, &index, why));
+        *(bool *)field = index == 1;
+        return ERR_OK;
     case SCHEMA_LEVEL:
         TRY(parse_word(level_names, "expected debug, info, warn or error", text, &index, why));
         *(enum log_level *)field = (enum log_level)index;
@@ -277,6 +335,13 @@ enum err value_write(const struct schema_row *row, const void *owner, struct buf
     case SCHEMA_TIER: return buf_append_str(out, tier_name(*(const enum tier *)field));
     case SCHEMA_KIND:
         return buf_append_str(out, backend_kind_name(*(const enum backend_kind *)field));
+    case SCHEMA_HARDWARE:
+        return buf_append_str(out, backend_hardware_name(*(const enum backend_hardware *)field));
+    case SCHEMA_FLAG: return buf_append_str(out, flag_names[*(const bool *)field]);
+    case SCHEMA_GPU:
+        if (*(const uint32_t *)field == CONFIG_GPU_AUTO)
+            return buf_append_str(out, "auto");
+        return buf_append_decimal(out, *(const uint32_t *)field);
     case SCHEMA_LEVEL: return buf_append_str(out, level_names[*(const enum log_level *)field]);
     case SCHEMA_FORMAT:
         return buf_append_str(out, format_names[((const struct config *)owner)->log_format]);
@@ -285,6 +350,7 @@ enum err value_write(const struct schema_row *row, const void *owner, struct buf
     case SCHEMA_DURATION: return write_unit_value(row->type, *(const uint64_t *)field, out);
     case SCHEMA_SECTION:
     case SCHEMA_PEERS:
+    case SCHEMA_LABELS:
     case SCHEMA_BACKENDS: return ERR_INTERNAL;
     default: return buf_append_str(out, field);
     }

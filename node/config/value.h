@@ -14,6 +14,10 @@ MUST_CHECK enum err value_parse(const struct schema_row *row, struct bytes text,
 /* The field as text that value_parse takes back; no quotes. */
 MUST_CHECK enum err value_write(const struct schema_row *row, const void *owner, struct buf *out);
 
+/* One label: room for CONFIG_LABEL_MAX + 1 bytes. INVALID and why, as above. */
+MUST_CHECK enum err value_parse_label_key(struct bytes text, char *ret_key, struct buf *why);
+MUST_CHECK enum err value_parse_label(struct bytes text, char *ret_value, struct buf *why);
+
 /* "250ms" "2s" "5m" "1h" "7d"; "16MiB" "32KiB" "1GiB" "4096". False: malformed or too large for 64
  * bits. */
 bool value_parse_duration(struct bytes text, uint64_t *ret_ms);

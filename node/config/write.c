@@ -28,7 +28,8 @@ static bool is_plain(struct bytes text)
 
 static bool is_text(const struct schema_row *row)
 {
-    return row->type != SCHEMA_COUNT && row->type != SCHEMA_SIZE && row->type != SCHEMA_DURATION;
+    return row->type != SCHEMA_COUNT && row->type != SCHEMA_SIZE && row->type != SCHEMA_DURATION &&
+           row->type != SCHEMA_GPU && row->type != SCHEMA_FLAG;
 }
 
 static enum err append_scalar(struct bytes text, bool may_quote, struct buf *out)
@@ -67,6 +68,22 @@ static enum err write_row(const struct config *config, const struct schema_row *
         TRY(append_value(row, config, out));
     }
     return append_help(row, line_start, out);
+}
+
+static enum err write_labels(const struct config *config, const struct schema_row *row,
+                             struct buf *out)
+{
+    size_t line_start = out->size;
+    TRY(buf_printf(out, "  %s:%s", row->key, config->label_count ? "" : " {}"));
+    TRY(append_help(row, line_start, out));
+    for (size_t i = 0; i < config->label_count; i++) {
+        TRY(buf_append_str(out, "    "));
+        TRY(append_scalar(bytes_from_str(config->labels[i].key), true, out));
+        TRY(buf_append_str(out, ": "));
+        TRY(append_scalar(bytes_from_str(config->labels[i].value), true, out));
+        TRY(buf_append_byte(out, '\n'));
+    }
+    return ERR_OK;
 }
 
 static enum err write_peers(const struct config *config, const struct schema_row *row,
@@ -128,6 +145,8 @@ enum err config_write(const struct config *config, struct buf *yaml)
             TRY(write_peers(config, row, yaml));
         else if (row->type == SCHEMA_BACKENDS)
             TRY(write_backends(config, row, yaml));
+        else if (row->type == SCHEMA_LABELS)
+            TRY(write_labels(config, row, yaml));
         else if (strcmp(row->section, SCHEMA_IN_BACKEND) != 0)
             TRY(write_row(config, row, yaml));
     }
