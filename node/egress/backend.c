@@ -87,6 +87,8 @@ void backend_set_state(struct backend *b, enum backend_state state, enum err rea
     candidates_invalidate(&b->lane->candidates);
     if (b->lane->mesh)
         mesh_facts_changed(b->lane->mesh);
+    if (state != BACKEND_UP)
+        backend_forget_metrics(b);
     if (state == BACKEND_DOWN)
         backend_call_fail_all(b, reason);
 }

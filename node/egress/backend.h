@@ -13,10 +13,13 @@
 #include "base/arena.h"
 #include "node/config/config.h"
 #include "node/egress/client.h"
+#include "node/egress/engine_metrics.h"
 #include "node/mesh/facts.h"
 
 #define BACKEND_PROBE_MS 2000
-#define BACKEND_PROBE_FAST_MS 500 /* while it is not up */
+#define BACKEND_PROBE_FAST_MS 500      /* while it is not up */
+#define BACKEND_METRICS_MS 1000        /* between looks at the metrics of an engine that has them */
+#define BACKEND_METRICS_RETRY_MS 30000 /* ... of one that had none */
 #define BACKEND_PROBE_TIMEOUT_MS 5000
 #define BACKEND_PROBE_FAILURES_MAX                                                                 \
     3 /* slow probes in a row before an engine that was up counts as down */
@@ -47,16 +50,22 @@ struct backend {
     /* load */
     uint32_t inflight;
     uint32_t queued;
-    struct list waiting; /* attempts (call.backend.queue_node), oldest first */
-    bool is_admitting;   /* inside backend_leave */
+    struct list waiting;          /* attempts (call.backend.queue_node), oldest first */
+    bool is_admitting;            /* inside backend_leave */
+    struct engine_metrics engine; /* what it says itself; nothing known: it does not */
+    uint32_t others;              /* running at it, and not from here, when it said so */
+    uint32_t others_waiting;
     uint64_t busy_until_ms;
     uint64_t served;
     uint64_t failed;
     /* probe.c */
     struct client_call probe;
     struct io_timer probe_timer; /* next probe, or this one's time-out */
-    enum { PROBE_IDLE, PROBE_HEALTH, PROBE_MODELS, PROBE_SLOTS } probe_phase;
+    enum { PROBE_IDLE, PROBE_HEALTH, PROBE_MODELS, PROBE_SLOTS, PROBE_METRICS } probe_phase;
     int probe_status;
+    uint64_t probe_due_ms;   /* the next whole one; between them only metrics are asked for */
+    uint64_t metrics_due_ms; /* not before */
+    bool has_metrics;        /* it answered when it was last asked for them */
     uint32_t probe_failures;
     bool probe_is_llamacpp;
     bool probe_is_ours; /* a node of this mesh answered */
@@ -85,9 +94,16 @@ void backend_leave(struct backend *b);
 void backend_note_failure(struct backend *b, enum err e);
 void backend_note_busy(struct backend *b, uint64_t retry_after_ms);
 
+/* What runs and waits at the engine: from here, and of others as the engine last said. */
+uint32_t backend_running(const struct backend *b);
+uint32_t backend_waiting(const struct backend *b);
+
 /* probe.c */
 void backend_probe_start(struct backend *b);
 void backend_probe_stop(struct backend *b);
+/* backend_metrics.c: what the engine's answer to GET /metrics says; that it says nothing more. */
+void backend_take_metrics(struct backend *b, struct bytes text);
+void backend_forget_metrics(struct backend *b);
 /* Moves to a state; logs, tells routing and peers. */
 void backend_set_state(struct backend *b, enum backend_state state, enum err reason);
 

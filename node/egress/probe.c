@@ -1,9 +1,11 @@
-/* Health and inventory of a backend: GET /health (llama.cpp), /v1/models, /slots (llama.cpp), one
- * after the other, on the same pooled client that requests use.
+/* Health and inventory of a backend: GET /health (llama.cpp), /v1/models, /slots (llama.cpp),
+ * /metrics, one after the other, on the same pooled client that requests use. Of an engine that has
+ * metrics they are asked for once more in between.
  *
  * Happy path: health 200, models parsed, slots counted, state up. Failure modes: no connection
  * (down at once), 503 (loading), another status or an unreadable list (down), silence (down after
- * three probes in a row: machines stall), a node of this mesh itself (down, and said aloud). */
+ * three probes in a row: machines stall), a node of this mesh itself (down, and said aloud).
+ * Without metrics an engine is as well as with them. */
 #include "node/egress/backend.h"
 #include "node/egress/inventory.h"
 #include "node/http/via.h"
@@ -21,17 +23,48 @@ static struct backend *of_call(struct client_call *c)
     return LIST_ENTRY(c, struct backend, probe);
 }
 
+static void wait_for_next(struct backend *b)
+{
+    uint64_t now_ms = io_now_ms(b->lane->loop);
+    uint64_t delay_ms = b->probe_due_ms > now_ms ? b->probe_due_ms - now_ms : 0;
+    bool has_time = delay_ms > BACKEND_METRICS_MS * 3 / 2;
+    b->probe_phase = PROBE_IDLE;
+    if (b->has_metrics && has_time)
+        delay_ms = BACKEND_METRICS_MS;
+    io_timer_start(b->lane->loop, &b->probe_timer, delay_ms, probe_next);
+}
+
+/* The probe has its result; only metrics may follow. */
 static void probe_done(struct backend *b)
 {
-    b->probe_phase = PROBE_IDLE;
+    uint64_t now_ms = io_now_ms(b->lane->loop);
     uint64_t delay_ms = b->state == BACKEND_UP ? BACKEND_PROBE_MS : BACKEND_PROBE_FAST_MS;
     /* A fifth of jitter, so that many nodes do not probe one engine in step. */
-    delay_ms += rng_below(&b->lane->rng, delay_ms / 5);
-    io_timer_start(b->lane->loop, &b->probe_timer, delay_ms, probe_next);
+    b->probe_due_ms = now_ms + delay_ms + rng_below(&b->lane->rng, delay_ms / 5);
+    if (b->state == BACKEND_UP && now_ms >= b->metrics_due_ms)
+        probe_phase(b, PROBE_METRICS);
+    else
+        wait_for_next(b);
+}
+
+static void metrics_done(struct backend *b, bool has_metrics)
+{
+    uint64_t pause_ms = has_metrics ? 0 : BACKEND_METRICS_RETRY_MS;
+    b->has_metrics = has_metrics;
+    b->metrics_due_ms = io_now_ms(b->lane->loop) + pause_ms;
+    if (has_metrics)
+        backend_take_metrics(b, buf_bytes(&b->probe_answer));
+    else
+        backend_forget_metrics(b);
+    wait_for_next(b);
 }
 
 static void probe_failed(struct backend *b, enum backend_state state, enum err reason)
 {
+    if (b->probe_phase == PROBE_METRICS) {
+        metrics_done(b, false);
+        return;
+    }
     bool slow = reason == ERR_TIMEOUT;
     if (slow && b->state == BACKEND_UP && ++b->probe_failures < BACKEND_PROBE_FAILURES_MAX) {
         probe_done(b);
@@ -145,6 +178,7 @@ static void on_end(struct client_call *call)
             probe_phase(b, PROBE_MODELS); /* other engines have no /health, or another one */
         return;
     case PROBE_MODELS: finish_models(b); return;
+    case PROBE_METRICS: metrics_done(b, b->probe_status == 200); return;
     default:
         if (b->probe_status == 200 &&
             inventory_parse_slots(buf_bytes(&b->probe_answer), &slots) == ERR_OK)
@@ -164,7 +198,7 @@ static void on_timeout(struct io_timer *timer)
 
 static void probe_phase(struct backend *b, int phase)
 {
-    static const char *const paths[] = {"", "/health", "/v1/models", "/slots"};
+    static const char *const paths[] = {"", "/health", "/v1/models", "/slots", "/metrics"};
     b->probe_phase = phase;
     char via[HTTP_VIA_SIZE];
     b->probe_status = 0;
@@ -174,8 +208,9 @@ static void probe_phase(struct backend *b, int phase)
     http_via_text(&b->lane->identity->mesh, via);
     enum err e = buf_printf(&b->probe_head,
                             "GET %s%s HTTP/1.1\r\nhost: %s:%u\r\nuser-agent: grapevine\r\naccept: "
-                            "application/json\r\nvia: %s\r\n\r\n",
-                            b->cfg.prefix, paths[phase], b->cfg.host, b->cfg.port, via);
+                            "%s\r\nvia: %s\r\n\r\n",
+                            b->cfg.prefix, paths[phase], b->cfg.host, b->cfg.port,
+                            phase == PROBE_METRICS ? "text/plain" : "application/json", via);
     b->probe = (struct client_call){.ops = &probe_ops, .head = buf_bytes(&b->probe_head)};
     io_timer_start(b->lane->loop, &b->probe_timer, BACKEND_PROBE_TIMEOUT_MS, on_timeout);
     if (e == ERR_OK)
@@ -208,7 +243,10 @@ static void probe_next(struct io_timer *timer)
 {
     struct backend *b = of_timer(timer);
     if (b->has_client && b->state == BACKEND_UP) {
-        probe_begin(b);
+        if (io_now_ms(b->lane->loop) < b->probe_due_ms)
+            probe_phase(b, PROBE_METRICS);
+        else
+            probe_begin(b);
         return;
     }
     /* The name of an engine that does not answer may have got another address. */

@@ -91,6 +91,8 @@ static inline void take(struct end *conn, const char *request)
 {
     if (strncmp(request, "GET /v1/models ", 15) == 0) {
         say(conn, "HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{\"data\":[{\"id\":\"m\"}]}");
+    } else if (strncmp(request, "GET /metrics ", 13) == 0) {
+        say(conn, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     } else {
         assert_true(conn->w->chats < 16);
         conn->w->chat[conn->w->chats++] = conn;
