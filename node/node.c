@@ -40,6 +40,7 @@ struct node {
     char mesh_addr[IO_ADDR_TEXT_SIZE];
     struct facts facts;
     struct facts_backend facts_backends[FACTS_BACKENDS_MAX];
+    struct facts_label facts_labels[FACTS_LABELS_MAX];
 };
 
 /* --- facts */
@@ -49,6 +50,26 @@ static enum facts_backend_state public_state(int state)
     static const enum facts_backend_state states[] = {FACTS_BACKEND_UNKNOWN, FACTS_BACKEND_UP,
                                                       FACTS_BACKEND_LOADING, FACTS_BACKEND_DOWN};
     return states[state];
+}
+
+static enum facts_hardware public_hardware(enum backend_hardware hardware)
+{
+    static const enum facts_hardware hardwares[] = {
+        [HARDWARE_AUTO] = FACTS_HARDWARE_UNKNOWN,
+        [HARDWARE_GPU] = FACTS_HARDWARE_GPU,
+        [HARDWARE_NPU] = FACTS_HARDWARE_NPU,
+        [HARDWARE_CPU] = FACTS_HARDWARE_CPU,
+    };
+    return hardwares[hardware];
+}
+
+static void take_labels(struct node *n)
+{
+    _Static_assert(CONFIG_LABELS_MAX == FACTS_LABELS_MAX && CONFIG_LABEL_MAX == FACTS_LABEL_MAX,
+                   "what may be configured can be said");
+    for (size_t i = 0; i < n->config.label_count; i++)
+        n->facts_labels[i] = (struct facts_label){bytes_from_str(n->config.labels[i].key),
+                                                  bytes_from_str(n->config.labels[i].value)};
 }
 
 static const struct facts *node_facts(void *owner)
@@ -62,15 +83,18 @@ static const struct facts *node_facts(void *owner)
             (struct facts_backend){.name = bytes_from_str(b->cfg.name),
                                    .kind = bytes_from_str(backend_kind_name(b->kind)),
                                    .state = public_state(b->state),
-                                   .inflight = b->inflight,
-                                   .queued = b->queued,
+                                   .inflight = backend_running(b),
+                                   .queued = backend_waiting(b),
                                    .concurrency = b->cfg.concurrency,
+                                   .hardware = public_hardware(b->cfg.hardware),
+                                   .figures = b->engine.figures,
                                    .models = b->models,
                                    .model_count = b->model_count};
-        load.inflight += b->inflight;
-        load.queued += b->queued;
+        load.inflight += backend_running(b);
+        load.queued += backend_waiting(b);
         load.capacity += b->state == BACKEND_UP ? b->cfg.concurrency : 0;
     }
+    take_labels(n);
     n->facts =
         (struct facts){.name = bytes_from_str(n->config.name),
                        .region = bytes_from_str(n->config.region),
@@ -80,6 +104,9 @@ static const struct facts *node_facts(void *owner)
                        .mesh_addr = bytes_from_str(lane->mesh ? mesh_advertised(lane->mesh) : ""),
                        .http_addr = bytes_from_str(n->http_addr),
                        .boot_ms = lane->boot_ms,
+                       .labels = n->facts_labels,
+                       .label_count = n->config.label_count,
+                       .spot = n->config.spot,
                        .draining = lane->state == LANE_DRAINING,
                        .rules = lane->mesh ? *mesh_rules(lane->mesh) : (struct facts_rules){0},
                        .load = load,

@@ -13,6 +13,12 @@ const char *facts_backend_state_name(enum facts_backend_state s)
     return (unsigned)s < sizeof(names) / sizeof(names[0]) ? names[s] : names[0];
 }
 
+const char *facts_hardware_name(enum facts_hardware h)
+{
+    static const char *const names[] = {"", "gpu", "npu", "cpu"};
+    return (unsigned)h < sizeof(names) / sizeof(names[0]) ? names[h] : names[0];
+}
+
 /* --- limits: the same for what we say and what we are told */
 
 static bool model_fits(const struct facts_model *m)
@@ -33,12 +39,35 @@ static bool backend_fits(const struct facts_backend *b)
     return true;
 }
 
+static bool is_visible(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < 0x20 || text.data[i] >= 0x7f)
+            return false;
+    return text.size <= FACTS_LABEL_MAX;
+}
+
+static bool labels_fit(const struct facts_label *labels, size_t count)
+{
+    if (count > FACTS_LABELS_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i].key.size == 0 || !is_visible(labels[i].key) || !is_visible(labels[i].value))
+            return false;
+        for (size_t k = 0; k < i; k++)
+            if (bytes_equal(labels[i].key, labels[k].key))
+                return false;
+    }
+    return true;
+}
+
 static bool node_fits(const struct facts_node *n)
 {
     return cert_name_is_valid(n->name) && n->region.size <= CERT_NAME_MAX &&
            n->zone.size <= CERT_NAME_MAX && n->version.size <= CERT_NAME_MAX &&
            n->mesh_addr.size <= FACTS_ADDR_MAX && n->http_addr.size <= FACTS_ADDR_MAX &&
-           n->chain.size <= CERT_CHAIN_SIZE_MAX && n->via_count <= GOSSIP_VIA_MAX;
+           n->chain.size <= CERT_CHAIN_SIZE_MAX && n->via_count <= GOSSIP_VIA_MAX &&
+           labels_fit(n->labels, n->label_count);
 }
 
 static bool backends_fit(const struct facts_backend *backends, size_t count)

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "gossip/gossip.h"
+#include "node/mesh/figures.h"
 #include "node/trust/cert.h"
 
 #define FACTS_WIRE_MAX GOSSIP_PAYLOAD_MAX /* of any of the three */
@@ -15,6 +16,8 @@
 #define FACTS_MODELS_MAX 256 /* over all backends of one node */
 #define FACTS_MODEL_NAME_MAX 256
 #define FACTS_STATE_HASH_SIZE 32
+#define FACTS_LABELS_MAX 32
+#define FACTS_LABEL_MAX 63 /* a key, a value */
 #define FACTS_ADDR_MAX 270 /* "host:port", host at most 255 */
 
 struct facts_model {
@@ -36,6 +39,18 @@ enum facts_backend_state {
 const char *facts_backend_state_name(
     enum facts_backend_state s); /* "unknown" "up" "loading" "down" */
 
+enum facts_hardware {
+    FACTS_HARDWARE_UNKNOWN,
+    FACTS_HARDWARE_GPU,
+    FACTS_HARDWARE_NPU,
+    FACTS_HARDWARE_CPU
+};
+const char *facts_hardware_name(enum facts_hardware h); /* "" "gpu" "npu" "cpu" */
+
+struct facts_label {
+    struct bytes key, value; /* visible ASCII; the value may be empty */
+};
+
 struct facts_backend {
     struct bytes name;
     struct bytes kind; /* "llamacpp" "openai" "auto" */
@@ -43,6 +58,8 @@ struct facts_backend {
     uint32_t inflight;
     uint32_t queued;
     uint32_t concurrency;
+    enum facts_hardware hardware;
+    struct figures figures;
     const struct facts_model *models;
     size_t model_count;
 };
@@ -74,6 +91,9 @@ struct facts {
     struct bytes mesh_addr; /* what peers dial; empty: only dials out */
     struct bytes http_addr;
     uint64_t boot_ms;
+    const struct facts_label *labels; /* keys differ */
+    size_t label_count;
+    bool spot; /* the machine may be taken away at short notice */
     bool draining;
     struct facts_rules rules;
     struct facts_load load;
@@ -91,9 +111,12 @@ struct facts_node { /* NODE */
     struct bytes chain; /* encoded certificates */
     struct id via[GOSSIP_VIA_MAX];
     size_t via_count;
+    const struct facts_label *labels;
+    size_t label_count;
+    bool spot;
 };
 
-struct facts_inventory { /* INVENTORY; the backends' inflight and queued are 0 */
+struct facts_inventory { /* INVENTORY; the backends' inflight, queued and figures are none */
     struct facts_backend *backends;
     size_t backend_count;
 };
@@ -106,6 +129,7 @@ struct facts_report { /* LOAD; an empty payload is one of zeros */
     struct {
         uint32_t inflight, queued;
     } backends[FACTS_BACKENDS_MAX];
+    struct figures figures[FACTS_BACKENDS_MAX]; /* by backend, however many are said above */
 };
 
 /* Deterministic protobuf, appended. LIMIT, NO_MEMORY. */

@@ -108,6 +108,9 @@ static void fill(struct peer_slot *slot, const struct facts_node *n,
                         .mesh_addr = n->mesh_addr,
                         .http_addr = n->http_addr,
                         .boot_ms = n->boot_ms,
+                        .labels = n->labels,
+                        .label_count = n->label_count,
+                        .spot = n->spot,
                         .draining = f->draining,
                         .rules = f->rules,
                         .load = f->load,
@@ -139,6 +142,7 @@ static void take_backends(struct peer_slot *slot, const struct facts_report *rep
         bool is_known = i < report->backend_count;
         slot->backends[i].inflight = is_known ? report->backends[i].inflight : 0;
         slot->backends[i].queued = is_known ? report->backends[i].queued : 0;
+        slot->backends[i].figures = report->figures[i];
     }
     if (is_like_its_node) {
         slot->backends[0].inflight = report->load.inflight;

@@ -37,6 +37,9 @@ static void say_node(struct mesh *m, const struct facts *f)
                            .mesh_addr = bytes_from_str(m->advertised),
                            .http_addr = f->http_addr,
                            .boot_ms = f->boot_ms,
+                           .labels = f->labels,
+                           .label_count = f->label_count,
+                           .spot = f->spot,
                            .chain = bytes_of(own->chain, own->chain_size),
                            .via_count = m->publish.via_count};
     memcpy(n.via, m->publish.via, sizeof(n.via));
@@ -50,13 +53,21 @@ static bool has_new_part(const struct facts_rules *was, const struct facts_rules
            is->is_voter != was->is_voter;
 }
 
+static bool has_sharp_figures(const struct publish *p, const struct facts *f)
+{
+    for (size_t i = 0; i < f->backend_count; i++)
+        if (figures_is_sharp(&f->backends[i].figures, &p->figures[i]))
+            return true;
+    return false;
+}
+
 static bool is_sharp(const struct publish *p, const struct facts *f)
 {
     const struct facts_load *was = &p->load, *is = &f->load;
     bool was_full = was->inflight >= was->capacity, is_full = is->inflight >= is->capacity;
     return f->draining != p->draining || has_new_part(&p->rules, &f->rules) ||
            is->capacity != was->capacity || (is->queued > 0) != (was->queued > 0) ||
-           is_full != was_full;
+           is_full != was_full || has_sharp_figures(p, f);
 }
 
 /* Rules are longer than a load and change seldom. They are said while they are news, when the load
@@ -72,12 +83,23 @@ static bool says_rules(struct publish *p, const struct facts *f, uint64_t now_ms
     return f->rules.is_known && (is_news || is_still || ++p->loads % RULES_EVERY == 0);
 }
 
-static void say_load(struct mesh *m, const struct facts *f)
+/* Figures that tremble stay as they were said. */
+static void settle(struct publish *p, struct facts_backend *backends, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        figures_settle(&backends[i].figures, &p->figures[i]);
+        p->figures[i] = backends[i].figures;
+    }
+}
+
+/* `backends` are those that f borrows. */
+static void say_load(struct mesh *m, const struct facts *f, struct facts_backend *backends)
 {
     struct publish *p = &m->publish;
     struct facts said = *f;
     bool is_urgent = is_sharp(p, f);
     said.rules.is_known = says_rules(p, f, mesh_now_ms(m));
+    settle(p, backends, f->backend_count);
     p->load = f->load;
     p->draining = f->draining;
     say(m, GOSSIP_LOAD, facts_report_encode(&said, &p->payload), is_urgent);
@@ -98,7 +120,7 @@ void publish_look(struct mesh *m)
     say_node(m, &f);
     say(m, GOSSIP_INVENTORY, facts_inventory_encode(&f, &m->publish.payload), false);
     if (is_sharp(&m->publish, &f)) /* else the core asks when its moment has come */
-        say_load(m, &f);
+        say_load(m, &f, backends);
     m->publish.looked_ms = mesh_now_ms(m);
 }
 
@@ -107,7 +129,7 @@ void publish_load(struct mesh *m)
     struct facts_backend backends[FACTS_BACKENDS_MAX];
     struct facts f;
     own_facts(m, backends, &f);
-    say_load(m, &f);
+    say_load(m, &f, backends);
 }
 
 static void on_timer(struct io_timer *timer)

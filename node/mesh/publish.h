@@ -15,9 +15,10 @@ struct publish {
     size_t via_count;
     struct facts_load load; /* given last */
     bool draining;
-    struct facts_rules rules; /* given last, and */
-    uint64_t rules_ms;        /* when they were new */
-    unsigned loads;           /* given since they were */
+    struct figures figures[FACTS_BACKENDS_MAX]; /* said last, by backend */
+    struct facts_rules rules;                   /* given last, and */
+    uint64_t rules_ms;                          /* when they were new */
+    unsigned loads;                             /* given since they were */
 };
 
 void publish_init(struct publish *p);

@@ -9,10 +9,14 @@
  * here. */
 #define SCRATCH_SIZE_MAX (2 * 1024 * 1024)
 
+/* Of the figures that we say: an index, a mask, a code for each. */
+#define FIGURE_CODES_MAX (FACTS_BACKENDS_MAX * (2 + FIGURES))
+
 typedef Grapevine__Mesh__NodeFacts node_message;
 typedef Grapevine__Mesh__Inventory inventory_message;
 typedef Grapevine__Mesh__Backend backend_message;
 typedef Grapevine__Mesh__Model model_message;
+typedef Grapevine__Mesh__Label label_message;
 typedef Grapevine__Mesh__Load load_message;
 typedef Grapevine__Mesh__Rules rules_message;
 typedef Grapevine__Mesh__RegionModel region_model_message;
@@ -61,6 +65,7 @@ static enum err backend_to_message(const struct facts_backend *b, struct arena *
     message.kind = data_of(b->kind);
     message.state = (uint32_t)b->state;
     message.concurrency = b->concurrency;
+    message.hardware = (uint32_t)b->hardware;
     TRY(models_to_message(b, scratch, &message));
     *ret_message = message;
     return ERR_OK;
@@ -97,6 +102,8 @@ static enum err pack(const ProtobufCMessage *message, struct buf *wire)
 enum err mesh_wire_node_encode(const struct facts_node *n, struct buf *wire)
 {
     ProtobufCBinaryData via[GOSSIP_VIA_MAX];
+    label_message labels[FACTS_LABELS_MAX], *label_rows[FACTS_LABELS_MAX];
+    CHECK(n->label_count <= FACTS_LABELS_MAX);
     node_message message = GRAPEVINE__MESH__NODE_FACTS__INIT;
     message.name = data_of(n->name);
     message.region = data_of(n->region);
@@ -111,6 +118,15 @@ enum err mesh_wire_node_encode(const struct facts_node *n, struct buf *wire)
         via[i] = data_of(bytes_of(n->via[i].bytes, ID_SIZE));
     message.via = via;
     message.n_via = n->via_count;
+    for (size_t i = 0; i < n->label_count; i++) {
+        labels[i] = (label_message)GRAPEVINE__MESH__LABEL__INIT;
+        labels[i].key = data_of(n->labels[i].key);
+        labels[i].value = data_of(n->labels[i].value);
+        label_rows[i] = &labels[i];
+    }
+    message.labels = label_rows;
+    message.n_labels = n->label_count;
+    message.spot = n->spot;
     return pack(&message.base, wire);
 }
 
@@ -146,9 +162,24 @@ static bool is_like_its_node(const struct facts *f)
            f->backends[0].queued == f->load.queued;
 }
 
+/* How many codes there are. */
+static size_t figures_to_codes(const struct facts *f, uint32_t codes[FIGURE_CODES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < f->backend_count; i++) {
+        size_t size = figures_pack(&f->backends[i].figures, &codes[count + 1]);
+        if (size == 0)
+            continue;
+        codes[count] = (uint32_t)i;
+        count += 1 + size;
+    }
+    return count;
+}
+
 enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
 {
     uint32_t inflight[FACTS_BACKENDS_MAX], queued[FACTS_BACKENDS_MAX];
+    uint32_t figures[FIGURE_CODES_MAX];
     rules_message rules;
     load_message message = GRAPEVINE__MESH__LOAD__INIT;
     message.inflight = f->load.inflight;
@@ -165,6 +196,8 @@ enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
     message.backend_queued = queued;
     message.n_backend_inflight = message.n_backend_queued =
         is_like_its_node(f) ? 0 : f->backend_count;
+    message.figures = figures;
+    message.n_figures = figures_to_codes(f, figures);
     return pack(&message.base, wire);
 }
 
@@ -252,12 +285,13 @@ static enum err backend_from_message(const backend_message *message, struct aren
     struct facts_model *models = arena_calloc(arena, (message->n_models + 1) * sizeof(*models));
     if (!models)
         return ERR_LIMIT;
-    if (message->state > FACTS_BACKEND_DOWN)
+    if (message->state > FACTS_BACKEND_DOWN || message->hardware > FACTS_HARDWARE_CPU)
         return ERR_INVALID;
     TRY(copy(arena, message->name, &backend->name));
     TRY(copy(arena, message->kind, &backend->kind));
     backend->state = (enum facts_backend_state)message->state;
     backend->concurrency = message->concurrency;
+    backend->hardware = (enum facts_hardware)message->hardware;
     for (size_t i = 0; i < message->n_models; i++)
         TRY(model_from_message(message->models[i], arena, &models[i]));
     backend->models = models;
@@ -288,6 +322,23 @@ static enum err via_from_message(const node_message *message, struct facts_node 
     return ERR_OK;
 }
 
+static enum err labels_from_message(const node_message *message, struct arena *arena,
+                                    struct facts_node *n)
+{
+    struct facts_label *labels = arena_calloc(arena, (FACTS_LABELS_MAX + 1) * sizeof(*labels));
+    if (message->n_labels > FACTS_LABELS_MAX)
+        return ERR_INVALID;
+    if (!labels)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < message->n_labels; i++) {
+        TRY(copy(arena, message->labels[i]->key, &labels[i].key));
+        TRY(copy(arena, message->labels[i]->value, &labels[i].value));
+    }
+    n->labels = labels;
+    n->label_count = message->n_labels;
+    return ERR_OK;
+}
+
 static enum err node_from_message(const node_message *message, struct arena *arena,
                                   struct facts_node *ret_node)
 {
@@ -302,6 +353,8 @@ static enum err node_from_message(const node_message *message, struct arena *are
     TRY(copy(arena, message->http_addr, &n.http_addr));
     TRY(copy(arena, message->chain, &n.chain));
     TRY(via_from_message(message, &n));
+    TRY(labels_from_message(message, arena, &n));
+    n.spot = message->spot;
     *ret_node = n;
     return ERR_OK;
 }
@@ -338,6 +391,23 @@ static enum err rules_from_message(const rules_message *message, struct facts_ru
     return ERR_OK;
 }
 
+/* Indices ascend, so that each backend comes once. */
+static enum err figures_from_message(const load_message *message, struct facts_report *report)
+{
+    const uint32_t *codes = message->figures;
+    size_t left = message->n_figures, next = 0;
+    while (left > 0) {
+        size_t index = codes[0], used;
+        if (index < next || index >= FACTS_BACKENDS_MAX ||
+            !figures_unpack(codes + 1, left - 1, &report->figures[index], &used))
+            return ERR_INVALID;
+        next = index + 1;
+        codes += 1 + used;
+        left -= 1 + used;
+    }
+    return ERR_OK;
+}
+
 static enum err report_from_message(const load_message *message, struct facts_report *ret_report)
 {
     size_t count = message->n_backend_inflight;
@@ -356,7 +426,7 @@ static enum err report_from_message(const load_message *message, struct facts_re
         ret_report->backends[i].inflight = message->backend_inflight[i];
         ret_report->backends[i].queued = message->backend_queued[i];
     }
-    return ERR_OK;
+    return figures_from_message(message, ret_report);
 }
 
 enum err mesh_wire_node_decode(struct bytes wire, struct arena *arena, struct facts_node *ret_node)

@@ -54,6 +54,8 @@ static enum err say_report(const struct facts_report *r, struct buf *wire)
         backends[i].inflight = r->backends[i].inflight;
         backends[i].queued = r->backends[i].queued;
     }
+    for (size_t i = 0; i < FACTS_BACKENDS_MAX; i++)
+        backends[i].figures = r->figures[i];
     struct facts f = {.load = r->load,
                       .draining = r->draining,
                       .rules = r->rules,
