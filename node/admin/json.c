@@ -41,7 +41,12 @@ void json_close(struct json *j, char bracket)
 
 void json_key(struct json *j, const char *key)
 {
-    json_text(j, bytes_from_str(key));
+    json_key_text(j, bytes_from_str(key));
+}
+
+void json_key_text(struct json *j, struct bytes key)
+{
+    json_text(j, key);
     append(j, BYTES(":"));
     j->needs_comma = false;
 }

@@ -19,6 +19,7 @@ MUST_CHECK enum err json_end(struct json *j);
 void json_open(struct json *j, char bracket); /* '{' or '[' */
 void json_close(struct json *j, char bracket);
 void json_key(struct json *j, const char *key);
+void json_key_text(struct json *j, struct bytes key);
 void json_null(struct json *j);
 void json_bool(struct json *j, bool value);
 void json_uint(struct json *j, uint64_t value);

@@ -49,6 +49,58 @@ static void put_model(struct json *j, const struct facts_model *m)
     json_close(j, '}');
 }
 
+/* A share that is kept in percent, or per mille. */
+static void put_share(struct json *j, const char *key, const struct figures *f, enum figure which,
+                      uint32_t milli_per_unit)
+{
+    uint32_t value;
+    json_key(j, key);
+    if (figures_get(f, which, &value))
+        json_milli(j, (uint64_t)value * milli_per_unit);
+    else
+        json_null(j);
+}
+
+static void put_figure(struct json *j, const char *key, const struct figures *f, enum figure which)
+{
+    uint32_t value;
+    json_put_count_or_null(j, key, figures_get(f, which, &value) ? (int64_t)value : -1);
+}
+
+static void put_figures(struct json *j, const struct figures *f)
+{
+    json_key(j, "gpu");
+    json_open(j, '{');
+    put_share(j, "load", f, FIGURE_GPU_LOAD, 10);
+    put_share(j, "memory", f, FIGURE_GPU_MEMORY, 10);
+    put_figure(j, "temperature_c", f, FIGURE_GPU_CELSIUS);
+    json_close(j, '}');
+    put_share(j, "kv", f, FIGURE_KV, 10);
+    json_key(j, "ttft_ms");
+    json_open(j, '{');
+    put_figure(j, "p50", f, FIGURE_TTFT_P50);
+    put_figure(j, "p99", f, FIGURE_TTFT_P99);
+    json_close(j, '}');
+    put_share(j, "error_rate", f, FIGURE_ERRORS, 1);
+}
+
+static void put_labels(struct json *j, const struct facts *f)
+{
+    json_key(j, "labels");
+    if (!f) {
+        json_null(j);
+        json_put_null(j, "spot");
+        return;
+    }
+    json_open(j, '{');
+    for (size_t i = 0; i < f->label_count; i++) {
+        json_key_text(j, f->labels[i].key);
+        json_text(j, f->labels[i].value);
+    }
+    json_close(j, '}');
+    json_put_bool(j, "spot", f->spot);
+}
+
 static void put_backends(struct json *j, const struct facts *f)
 {
     json_key(j, "backends");
@@ -68,6 +120,8 @@ static void put_backends(struct json *j, const struct facts *f)
         for (size_t m = 0; m < b->model_count; m++)
             put_model(j, &b->models[m]);
         json_close(j, ']');
+        json_put_text_or_null(j, "hardware", bytes_from_str(facts_hardware_name(b->hardware)));
+        put_figures(j, &b->figures);
         json_close(j, '}');
     }
     json_close(j, ']');
@@ -122,6 +176,7 @@ static void put_row(struct json *j, const struct row *r)
     put_rules(j, r->facts);
     put_load(j, r->load);
     put_backends(j, r->facts);
+    put_labels(j, r->facts);
     json_close(j, '}');
 }
 

@@ -67,8 +67,20 @@ static const struct facts_backend self_backends[] = {
     {.name = TEXT("llama"),
      .kind = TEXT("llamacpp"),
      .state = FACTS_BACKEND_UP,
+     .hardware = FACTS_HARDWARE_GPU,
+     .figures = {.known = 1u << FIGURE_GPU_LOAD | 1u << FIGURE_GPU_CELSIUS | 1u << FIGURE_KV |
+                          1u << FIGURE_TTFT_P99 | 1u << FIGURE_ERRORS,
+                 .values = {[FIGURE_GPU_LOAD] = 83,
+                            [FIGURE_GPU_CELSIUS] = 71,
+                            [FIGURE_KV] = 5,
+                            [FIGURE_TTFT_P99] = 12,
+                            [FIGURE_ERRORS] = 7}},
      .models = self_models,
      .model_count = 2},
+};
+static const struct facts_label self_labels[] = {
+    {TEXT("site"), TEXT("shop-14")},
+    {TEXT("empty"), TEXT("")},
 };
 static const struct facts_model peer_models[] = {
     {.name = TEXT("big \"one\""), .owned_by = TEXT("vendor"), .context = -1, .slots = -1},
@@ -127,6 +139,9 @@ static int setup(void **state)
                             .boot_ms = 1,
                             .rules = {.is_known = true, .epoch = 9, .is_voter = true},
                             .load = {1, 0, 4},
+                            .labels = self_labels,
+                            .label_count = 2,
+                            .spot = true,
                             .backends = self_backends,
                             .backend_count = 1};
     w.peer = (struct facts){.name = TEXT("lies"),
@@ -239,7 +254,9 @@ static void status_names_the_voters_and_says_what_is_wrong(void **state)
     "\"version\":null,"                                                                            \
     "\"loaded\":true,\"context\":4096,\"slots\":2},{\"name\":\"tiny\",\"version\":\"v2\","         \
     "\"loaded\":false,"                                                                            \
-    "\"context\":null,\"slots\":null}]}]}"
+    "\"context\":null,\"slots\":null}],\"hardware\":\"gpu\",\"gpu\":{\"load\":0.830,"              \
+    "\"memory\":null,\"temperature_c\":71},\"kv\":0.050,\"ttft_ms\":{\"p50\":null,\"p99\":12},"    \
+    "\"error_rate\":0.007}],\"labels\":{\"site\":\"shop-14\",\"empty\":\"\"},\"spot\":true}"
 
 static void nodes_begin_with_this_node_and_go_on_by_name(void **state)
 {
@@ -264,7 +281,7 @@ static void a_peer_without_facts_is_null_where_nothing_is_known(void **state)
         "null,"
         "\"incarnation\":null,\"age_ms\":null,\"rtt_ms\":null,\"version\":null,\"mesh\":null,"
         "\"http\":null,\"epoch\":null,\"voter\":null,\"load\":{\"inflight\":null,\"queued\":null,"
-        "\"utilization\":null},\"backends\":null}"));
+        "\"utilization\":null},\"backends\":null,\"labels\":null,\"spot\":null}"));
 }
 
 static void a_peer_is_named_by_its_certificate_and_aged_by_the_clock(void **state)
@@ -396,7 +413,7 @@ static void an_empty_mesh_has_empty_lists(void **state)
     assert_string_equal(text(w), "{\"object\":\"list\",\"data\":[]}");
     buf_clear(&w->out);
     assert_int_equal(admin_nodes_json(&w->view, &w->out), ERR_OK);
-    assert_non_null(strstr(text(w), "\"utilization\":null},\"backends\":[]}"));
+    assert_non_null(strstr(text(w), "\"utilization\":null},\"backends\":[],\"labels\":{"));
 }
 
 static void an_answer_that_does_not_fit_leaves_nothing_behind(void **state)
