@@ -1,5 +1,5 @@
 /* Members: which configuration is in force (the newest in the log, committed or not), majorities of
- * it, how it is changed (joint consensus, one at a time), and which disk a member speaks from. */
+ * it, and how it is changed (joint consensus, one at a time). */
 #include "raft/inner.h"
 
 #define CATCH_UP_ENTRIES 64 /* what a learner may lack and yet be made a voter */
@@ -125,7 +125,7 @@ uint64_t raft_quorum_index(const struct raft *r)
 
 /* --- a configuration comes into force: appended, or rolled back to */
 
-static bool is_member(const struct raft_config *config, const struct id *id)
+bool raft_is_member(const struct raft_config *config, const struct id *id)
 {
     for (size_t i = 0; i < config->count; i++)
         if (id_equal(&config->members[i].id, id))
@@ -149,7 +149,7 @@ void raft_config_changed(struct raft *r, enum raft_reason reason)
 {
     const struct raft_config *config = raft_now(r);
     for (size_t i = r->peer_count; i-- > 0;)
-        if (!is_member(config, &r->peers[i].id))
+        if (!raft_is_member(config, &r->peers[i].id))
             r->peers[i] = r->peers[--r->peer_count];
     for (size_t i = 0; i < config->count; i++)
         add_peer(r, &config->members[i].id);
@@ -226,7 +226,7 @@ static enum err wanted_voter(struct raft *r, const struct id *id, struct raft_me
         *ret_row = *row;
         return ERR_OK;
     }
-    if (!is_member(config, id))
+    if (!raft_is_member(config, id))
         return ERR_INVALID;
     if (!is_caught_up(r, p))
         return ERR_NOT_CAUGHT_UP;
@@ -336,74 +336,4 @@ void raft_change_members(struct raft *r, const struct raft_event *e)
     if (err == ERR_NO_MEMORY)
         raft_stop(r, err);
     raft_post_outcome(r, e->tag, err, err == ERR_OK ? r->log.last : 0);
-}
-
-/* --- disks and starts of others */
-
-static struct raft_known *known_row(struct raft *r, const struct id *id)
-{
-    struct raft_hard *h = &r->hard;
-    for (size_t i = 0; i < h->known_count; i++)
-        if (id_equal(&h->known[i].id, id))
-            return &h->known[i];
-    return NULL;
-}
-
-uint64_t raft_known_boot(const struct raft *r, const struct id *id, uint64_t *ret_store)
-{
-    for (size_t i = 0; i < r->hard.known_count; i++)
-        if (id_equal(&r->hard.known[i].id, id)) {
-            *ret_store = r->hard.known[i].store;
-            return r->hard.known[i].boot;
-        }
-    return 0;
-}
-
-static struct raft_known *new_known_row(struct raft *r, const struct id *id)
-{
-    struct raft_hard *h = &r->hard;
-    size_t at = h->known_count;
-    if (at == RAFT_MEMBERS_MAX)
-        for (at = 0; at < RAFT_MEMBERS_MAX && is_member(raft_now(r), &h->known[at].id);)
-            at++;
-    if (at == RAFT_MEMBERS_MAX)
-        return NULL;
-    if (at == h->known_count)
-        h->known_count++;
-    h->known[at] = (struct raft_known){.id = *id};
-    return &h->known[at];
-}
-
-static void heed_peer(struct raft *r, const struct raft_message *m)
-{
-    struct raft_peer *p = raft_peer_find(r, &m->from);
-    if (!p)
-        return;
-    if (p->store != m->store) { /* another disk: nothing that was acknowledged is there */
-        p->match = 0;
-        raft_peer_probe(p, r->log.last + 1);
-    } else if (p->boot != m->boot) { /* it may have found records unreadable */
-        raft_peer_probe(p, p->match + 1);
-        p->match = 0;
-    }
-    p->store = m->store;
-    p->boot = m->boot;
-}
-
-bool raft_heed_sender(struct raft *r, const struct raft_message *m)
-{
-    if (m->known_store == r->hard.store && m->known_boot > r->hard.boot)
-        raft_fence(r);
-    struct raft_known *k = known_row(r, &m->from);
-    if (!k)
-        k = new_known_row(r, &m->from);
-    if (k && k->store == m->store && k->boot > m->boot)
-        return false;
-    if (k && (k->store != m->store || k->boot < m->boot)) {
-        k->store = m->store;
-        k->boot = m->boot;
-        r->is_known_dirty = true;
-    }
-    heed_peer(r, m);
-    return true;
 }

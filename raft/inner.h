@@ -1,6 +1,6 @@
 /* The core's inside: what its files offer each other. election.c (terms, votes), replication.c (the
- * leader's side), receive.c (the follower's), config.c (members), read.c, snapshot.c, repair.c,
- * transfer.c, log.c (records in memory), post.c (effects). Read raft.h first. */
+ * leader's side), receive.c (the follower's), config.c (members), starts.c (their disks), read.c,
+ * snapshot.c, repair.c, transfer.c, log.c (records in memory), post.c (effects). Read raft.h first. */
 #ifndef RAFT_INNER_H
 #define RAFT_INNER_H
 
@@ -67,6 +67,9 @@ bool raft_may_be_needed(const struct raft *r);
 void raft_config_changed(struct raft *r, enum raft_reason reason);
 void raft_config_committed(struct raft *r);
 void raft_change_members(struct raft *r, const struct raft_event *e);
+bool raft_is_member(const struct raft_config *config, const struct id *id);
+
+/* --- starts.c: disks and starts of others */
 /* Which disk and start it speaks from; false: of an older state of its disk, not to be heard. */
 bool raft_heed_sender(struct raft *r, const struct raft_message *m);
 uint64_t raft_known_boot(const struct raft *r, const struct id *id, uint64_t *ret_store);

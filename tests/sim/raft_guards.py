@@ -120,7 +120,7 @@ guard("truncate_on_conflict_only", "nothing is cut off without a conflict", "mix
        "           return ERR_OK;\n"
        "        if (index <= r->commit)\n"))
 guard("new_start_new_match", "a restarted follower's log is looked at anew", "disks mixed",
-      ("raft/config.c", "        p->match = 0;\n    }\n    p->store", "    }\n    p->store"))
+      ("raft/starts.c", "        p->match = 0;\n    }\n    p->store", "    }\n    p->store"))
 
 # --- members
 
@@ -162,7 +162,7 @@ guard("voter_is_node_and_disk", "a wiped voter is a learner until it is taken in
        ": 0;",
        "return p->match;"))
 guard("disk_of_match", "what another disk acknowledged is forgotten", "disks mixed",
-      ("raft/config.c", "        p->match = 0;\n        raft_peer_probe(p, r->log.last + "
+      ("raft/starts.c", "        p->match = 0;\n        raft_peer_probe(p, r->log.last + "
        "1);\n", ""))
 
 # --- reads and transfer
