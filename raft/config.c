@@ -140,7 +140,11 @@ static void add_peer(struct raft *r, const struct id *id)
     struct raft_peer *p = &r->peers[r->peer_count++];
     p->id = *id;
     p->store = p->boot = p->match = p->context = p->have = 0;
-    p->boot = raft_known_boot(r, id, &p->store);
+    const struct raft_known *k = raft_known(r, id);
+    if (k) {
+        p->store = k->store;
+        p->boot = k->boot;
+    }
     p->heard_ms = r->now_ms;
     raft_peer_probe(p, r->log.last + 1);
 }

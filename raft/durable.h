@@ -12,13 +12,15 @@
 struct raft_known { /* the newest start of a member that this node heard of */
     struct id id;
     uint64_t store, boot;
+    uint32_t draw; /* of that start; 0: not known */
 };
 
 struct raft_hard {
     uint64_t term;
-    struct id vote; /* in that term; zero: none */
-    uint64_t store; /* the name of this disk; 0: never used */
-    uint64_t boot;  /* starts of this node on this disk */
+    struct id vote;                   /* in that term; zero: none */
+    uint64_t store;                   /* the name of this disk; 0: never used */
+    uint64_t boot;                    /* starts of this node on this disk */
+    uint32_t draws[RAFT_STARTS_KEPT]; /* of start `boot`, the one before it ...; 0: not known */
     size_t known_count;
     struct raft_known known[RAFT_MEMBERS_MAX];
 };

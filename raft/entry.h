@@ -61,6 +61,10 @@ struct raft_member {
     bool was_voter; /* in the one that is being left: joint, majorities of both are needed */
 };
 
+/* Starts of a node on a disk are counted, and a number is drawn at each: two lives of a disk that
+ * was copied may count alike, but draw differently. So many are kept, with the one that runs. */
+#define RAFT_STARTS_KEPT 16
+
 struct raft_config {
     size_t count; /* rows strictly rising by (id, store); an id is twice there as it changes */
     struct raft_member members[RAFT_MEMBERS_MAX];

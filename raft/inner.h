@@ -1,6 +1,7 @@
 /* The core's inside: what its files offer each other. election.c (terms, votes), replication.c (the
  * leader's side), receive.c (the follower's), config.c (members), starts.c (their disks), read.c,
- * snapshot.c, repair.c, transfer.c, log.c (records in memory), post.c (effects). Read raft.h first. */
+ * snapshot.c, repair.c, transfer.c, log.c (records in memory), post.c (effects). Read raft.h first.
+ */
 #ifndef RAFT_INNER_H
 #define RAFT_INNER_H
 
@@ -70,9 +71,11 @@ void raft_change_members(struct raft *r, const struct raft_event *e);
 bool raft_is_member(const struct raft_config *config, const struct id *id);
 
 /* --- starts.c: disks and starts of others */
-/* Which disk and start it speaks from; false: of an older state of its disk, not to be heard. */
+/* Which disk and start it speaks from; false: of an older state of its disk, not to be heard.
+ * Fences this node where the sender knows a start of its disk that this disk knows nothing of. */
 bool raft_heed_sender(struct raft *r, const struct raft_message *m);
-uint64_t raft_known_boot(const struct raft *r, const struct id *id, uint64_t *ret_store);
+/* NULL: never heard of. */
+const struct raft_known *raft_known(const struct raft *r, const struct id *id);
 
 /* --- read.c */
 void raft_read_begin(struct raft *r, uint64_t tag);

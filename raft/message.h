@@ -34,9 +34,11 @@ struct raft_message {
     uint64_t store, boot; /* of the sender */
     uint64_t known_boot;  /* newest start of the receiver, on known_store, that it heard of */
     uint64_t known_store;
-    uint64_t term;            /* the sender's */
-    uint64_t next_term;       /* PREVOTE and its reply: the term in question */
-    uint64_t index, log_term; /* as the type says */
+    uint32_t draws[RAFT_STARTS_KEPT]; /* of start `boot`, the one before it ...; the first not 0 */
+    uint32_t known_draw;              /* of known_boot; 0: not known */
+    uint64_t term;                    /* the sender's */
+    uint64_t next_term;               /* PREVOTE and its reply: the term in question */
+    uint64_t index, log_term;         /* as the type says */
     uint64_t commit;
     uint64_t context;         /* echoed in the reply */
     uint64_t hint, hint_term; /* refusals: try here next, the last index of a term <= hint_term */

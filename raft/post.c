@@ -29,6 +29,16 @@ void raft_post_persisted(struct raft *r, uint64_t token)
 
 /* --- single effects */
 
+static void tell_known(const struct raft *r, const struct id *to, struct raft_message *m)
+{
+    const struct raft_known *k = raft_known(r, to);
+    if (!k)
+        return;
+    m->known_store = k->store;
+    m->known_boot = k->boot;
+    m->known_draw = k->draw;
+}
+
 struct raft_message *raft_post(struct raft *r, enum raft_message_type type, const struct id *to,
                                uint64_t index)
 {
@@ -47,7 +57,8 @@ struct raft_message *raft_post(struct raft *r, enum raft_message_type type, cons
     m->store = r->hard.store;
     m->boot = r->hard.boot;
     m->term = r->hard.term;
-    m->known_boot = raft_known_boot(r, to, &m->known_store);
+    memcpy(m->draws, r->hard.draws, sizeof(m->draws));
+    tell_known(r, to, m);
     m->have = r->snapshot.base.index;
     r->counts.messages_out++;
     return m;

@@ -57,8 +57,8 @@ void raft_cfg_init(struct raft_cfg *ret_cfg)
 
 static bool is_sane(const struct raft_cfg *cfg)
 {
-    return !id_is_zero(&cfg->self) && cfg->fresh_store && cfg->election_ms && cfg->heartbeat_ms &&
-           cfg->heartbeat_ms < cfg->election_ms && cfg->inflight_max &&
+    return !id_is_zero(&cfg->self) && cfg->fresh_store && cfg->draw && cfg->election_ms &&
+           cfg->heartbeat_ms && cfg->heartbeat_ms < cfg->election_ms && cfg->inflight_max &&
            cfg->inflight_max <= RAFT_INFLIGHT_MAX && cfg->chunk_size &&
            cfg->chunk_size <= RAFT_CHUNK_MAX && cfg->snapshot_bytes_per_s && cfg->reads_max &&
            cfg->append_bytes_max <= RAFT_RECORD_MAX && cfg->ops.read;
@@ -68,6 +68,8 @@ static void take_hard(struct raft *r, const struct raft_boot *boot)
 {
     r->hard = boot->hard;
     r->hard.boot++;
+    memmove(r->hard.draws + 1, r->hard.draws, sizeof(r->hard.draws) - sizeof(r->hard.draws[0]));
+    r->hard.draws[0] = r->cfg.draw;
     if (r->hard.store == 0)
         r->hard.store = r->cfg.fresh_store;
     r->is_hard_dirty = true;

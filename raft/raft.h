@@ -41,6 +41,7 @@ struct raft_cfg { /* raft_cfg_init sets the defaults, in brackets */
     struct id self;
     uint64_t seed, now_ms;
     uint64_t fresh_store; /* random, not 0: this disk's name if it has none or must get a new one */
+    uint32_t draw;        /* random, not 0: of this start (entry.h) */
     uint64_t election_ms, heartbeat_ms; /* silence before a campaign: once to twice [1000]; [100] */
     size_t append_bytes_max;            /* records of one message, one record at least [256 KiB] */
     size_t inflight_max;                /* messages unanswered, per member, at most 256 [64] */

@@ -254,7 +254,7 @@ void raft_receive(struct raft *r, const struct raft_message *m)
 {
     r->counts.messages_in++;
     bool is_ours = id_equal(&m->to, &r->cfg.self) && !id_equal(&m->from, &r->cfg.self);
-    if (!is_ours || m->store == 0 || is_absurd(m)) {
+    if (!is_ours || m->store == 0 || m->draws[0] == 0 || is_absurd(m)) {
         raft_refuse(r, ERR_INVALID);
         return;
     }

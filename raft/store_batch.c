@@ -4,7 +4,9 @@
 
 #define FRONT_MAGIC 0x47565242u      /* GVRB */
 #define DESCRIPTOR_MAGIC 0x47565253u /* GVRS */
-#define FORMAT 1
+#define FRONT_FORMAT 2
+#define FRONT_FORMAT_DRAWLESS 1 /* without draws of starts: they are not known; never written */
+#define DESCRIPTOR_FORMAT 1
 #define CRC_AT 4
 #define FORMAT_AT 8
 #define FRONT_SIZE_AT 36
@@ -91,22 +93,27 @@ static enum err append_hard(struct buf *out, const struct raft_hard *hard)
     TRY(buf_append(out, bytes_of(hard->vote.bytes, ID_SIZE)));
     TRY(buf_append_u64(out, hard->store));
     TRY(buf_append_u64(out, hard->boot));
+    for (size_t i = 0; i < RAFT_STARTS_KEPT; i++)
+        TRY(buf_append_u32(out, hard->draws[i]));
     TRY(buf_append_byte(out, (uint8_t)hard->known_count));
     for (size_t i = 0; i < hard->known_count; i++) {
         TRY(buf_append(out, bytes_of(hard->known[i].id.bytes, ID_SIZE)));
         TRY(buf_append_u64(out, hard->known[i].store));
         TRY(buf_append_u64(out, hard->known[i].boot));
+        TRY(buf_append_u32(out, hard->known[i].draw));
     }
     return ERR_OK;
 }
 
-static enum err get_hard(struct reader *r, struct raft_hard *ret_hard)
+static enum err get_hard(struct reader *r, size_t draw_size, struct raft_hard *ret_hard)
 {
     *ret_hard = (struct raft_hard){0};
     ret_hard->term = get(r, 8);
     get_bytes(r, ret_hard->vote.bytes, ID_SIZE);
     ret_hard->store = get(r, 8);
     ret_hard->boot = get(r, 8);
+    for (size_t i = 0; i < RAFT_STARTS_KEPT; i++)
+        ret_hard->draws[i] = (uint32_t)get(r, draw_size);
     size_t count = (size_t)get(r, 1);
     if (count > RAFT_MEMBERS_MAX)
         return ERR_INVALID;
@@ -114,6 +121,7 @@ static enum err get_hard(struct reader *r, struct raft_hard *ret_hard)
         get_bytes(r, ret_hard->known[i].id.bytes, ID_SIZE);
         ret_hard->known[i].store = get(r, 8);
         ret_hard->known[i].boot = get(r, 8);
+        ret_hard->known[i].draw = (uint32_t)get(r, draw_size);
     }
     ret_hard->known_count = count;
     return r->failed ? ERR_INVALID : ERR_OK;
@@ -143,7 +151,7 @@ enum err raft_batch_encode(struct raft_batch_front *front, const struct raft_bat
     size_t at = out->size;
     TRY(buf_append_u32(out, FRONT_MAGIC));
     TRY(buf_append_u32(out, 0));
-    TRY(buf_append_u32(out, FORMAT << 16));
+    TRY(buf_append_u32(out, FRONT_FORMAT << 16));
     TRY(buf_append_u64(out, front->nonce));
     TRY(buf_append_u64(out, front->segment));
     TRY(buf_append_u64(out, front->sequence));
@@ -190,12 +198,12 @@ static enum err check_runs(const struct raft_batch_front *front)
     return size == front->body_size ? ERR_OK : ERR_INVALID;
 }
 
-static enum err decode_rest(struct reader *r, struct raft_batch_front *ret_front)
+static enum err decode_rest(struct reader *r, uint16_t format, struct raft_batch_front *ret_front)
 {
     ret_front->lowest_before = get(r, 8);
     ret_front->meta.last = get(r, 8);
     TRY(get_base(r, &ret_front->meta.base));
-    TRY(get_hard(r, &ret_front->meta.hard));
+    TRY(get_hard(r, format == FRONT_FORMAT ? 4 : 0, &ret_front->meta.hard));
     ret_front->run_count = (size_t)get(r, 4);
     if (r->failed || ret_front->run_count > RAFT_BATCH_RUNS_MAX ||
         r->rest.size != ret_front->run_count * RAFT_BATCH_RUN_SIZE)
@@ -225,12 +233,12 @@ enum err raft_batch_decode(struct bytes data, struct raft_batch_front *ret_front
         return ERR_NOT_FOUND;
     if (raft_crc32c(0, bytes_of(data.data + FORMAT_AT, f.front_size - FORMAT_AT)) != crc)
         return ERR_NOT_FOUND;
-    if (format != FORMAT)
+    if (format != FRONT_FORMAT && format != FRONT_FORMAT_DRAWLESS)
         return ERR_UNSUPPORTED;
     r.rest.size = f.front_size - (size_t)(r.rest.data - data.data);
     if (!is_zero)
         return ERR_INVALID;
-    TRY(decode_rest(&r, &f));
+    TRY(decode_rest(&r, format, &f));
     *ret_front = f;
     return ERR_OK;
 }
@@ -248,7 +256,7 @@ enum err raft_descriptor_encode(const struct raft_snapshot *snapshot, struct buf
     size_t at = out->size;
     TRY(buf_append_u32(out, DESCRIPTOR_MAGIC));
     TRY(buf_append_u32(out, 0));
-    TRY(buf_append_u32(out, FORMAT << 16));
+    TRY(buf_append_u32(out, DESCRIPTOR_FORMAT << 16));
     TRY(buf_append_u64(out, snapshot->size));
     TRY(buf_append(out, bytes_of(snapshot->content, sizeof snapshot->content)));
     TRY(append_base(out, &snapshot->base));
@@ -268,7 +276,7 @@ enum err raft_descriptor_decode(struct bytes data, struct raft_snapshot *ret_sna
         return ERR_CORRUPT;
     if (get(&r, 4) != raft_crc32c(0, bytes_skip(data, FORMAT_AT)))
         return ERR_CORRUPT;
-    if (get(&r, 4) != FORMAT << 16)
+    if (get(&r, 4) != DESCRIPTOR_FORMAT << 16)
         return ERR_UNSUPPORTED;
     s.size = get(&r, 8);
     get_bytes(&r, s.content, sizeof s.content);

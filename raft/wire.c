@@ -42,6 +42,13 @@ static enum err fill_snapshot(const struct raft_snapshot *s, struct buf *config,
     return ERR_OK;
 }
 
+static size_t count_draws(const uint32_t *draws, size_t count)
+{
+    while (count > 0 && draws[count - 1] == 0)
+        count--;
+    return count;
+}
+
 static void fill_head(const struct raft_message *m, Raft__Head *ret_head)
 {
     ret_head->type = m->type;
@@ -49,6 +56,9 @@ static void fill_head(const struct raft_message *m, Raft__Head *ret_head)
     ret_head->boot = m->boot;
     ret_head->known_boot = m->known_boot;
     ret_head->known_store = m->known_store;
+    ret_head->draws = (uint32_t *)(uintptr_t)m->draws;
+    ret_head->n_draws = count_draws(m->draws, RAFT_STARTS_KEPT);
+    ret_head->known_draw = m->known_draw;
     ret_head->term = m->term;
     ret_head->next_term = m->next_term;
     ret_head->index = m->index;
@@ -137,6 +147,15 @@ static bool copy_or_zero(ProtobufCBinaryData from, uint8_t *ret_data, size_t siz
     return from.len == 0 || (copy(from, ret_data, size) && !is_zero(ret_data, size));
 }
 
+static bool copy_draws(const Raft__Head *head, uint32_t ret_draws[RAFT_STARTS_KEPT])
+{
+    if (head->n_draws > RAFT_STARTS_KEPT || count_draws(head->draws, head->n_draws) < head->n_draws)
+        return false;
+    for (size_t i = 0; i < head->n_draws; i++)
+        ret_draws[i] = head->draws[i];
+    return true;
+}
+
 static enum err read_snapshot(const Raft__Snapshot *m, struct raft_snapshot *ret_snapshot)
 {
     struct raft_snapshot s = {
@@ -157,6 +176,7 @@ static enum err read_head(const Raft__Head *head, struct raft_message *ret_messa
                              .boot = head->boot,
                              .known_boot = head->known_boot,
                              .known_store = head->known_store,
+                             .known_draw = head->known_draw,
                              .term = head->term,
                              .next_term = head->next_term,
                              .index = head->index,
@@ -177,7 +197,7 @@ static enum err read_head(const Raft__Head *head, struct raft_message *ret_messa
         return ERR_UNSUPPORTED;
     m.type = (enum raft_message_type)head->type;
     if (!copy_or_zero(head->content, m.content, sizeof(m.content)) ||
-        !copy_or_zero(head->source, m.source.bytes, ID_SIZE))
+        !copy_or_zero(head->source, m.source.bytes, ID_SIZE) || !copy_draws(head, m.draws))
         return ERR_INVALID;
     *ret_message = m;
     return ERR_OK;

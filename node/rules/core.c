@@ -142,6 +142,8 @@ enum err core_create(struct rules *r)
     cfg.now_ms = rules_now_ms(r);
     crypto_random(&cfg.fresh_store, sizeof cfg.fresh_store);
     cfg.fresh_store |= 1;
+    crypto_random(&cfg.draw, sizeof cfg.draw);
+    cfg.draw |= 1;
     cfg.is_full = r->is_full;
     if (r->cfg.snapshot_entries)
         cfg.snapshot_entries = cfg.keep_entries = r->cfg.snapshot_entries;

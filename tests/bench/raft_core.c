@@ -137,7 +137,7 @@ static void start(struct bench *b)
         cfg.self = b->nodes[i].id = (struct id){{(uint8_t)(i + 1)}};
         cfg.seed = i;
         cfg.election_ms = i ? 1000000000 : 1000; /* the first is to lead */
-        cfg.fresh_store = 1;
+        cfg.fresh_store = cfg.draw = 1;
         cfg.memory_bytes = 1u << 20;
         cfg.snapshot_entries = UINT64_MAX / 2;
         cfg.ops.read = read_nothing;

@@ -1,6 +1,6 @@
 /* Fronts of batches and descriptors of snapshots, as a disk may give them back. The checksum is
  * made right first, so that what is behind it is reached. What decodes must encode to the same
- * bytes again. */
+ * bytes again, but for fronts of the older form. */
 #include "raft/store_batch.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@ static void one_front(uint8_t *data, size_t size)
         raft_batch_run_at(&front, i, &runs[i]);
     buf_init(&again, RAFT_BATCH_FRONT_MAX);
     CHECK(raft_batch_encode(&front, runs, &again) == ERR_OK);
-    CHECK(bytes_equal(buf_bytes(&again), bytes_of(data, size)));
+    bool is_old = data[9] == 1; /* read, but never written */
+    CHECK(is_old || bytes_equal(buf_bytes(&again), bytes_of(data, size)));
     buf_fini(&again);
     free(runs);
 }

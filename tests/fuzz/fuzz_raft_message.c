@@ -30,6 +30,7 @@ static struct raft *create(bool leads)
     raft_cfg_init(&cfg);
     cfg.self = (struct id){{1}};
     cfg.fresh_store = 5;
+    cfg.draw = 6;
     cfg.ops.read = read_nothing;
     CHECK(raft_create(&cfg, &boot, &r) == ERR_OK);
     step(r, (struct raft_event){.type = RAFT_TICK});

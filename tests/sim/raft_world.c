@@ -138,6 +138,7 @@ static void configure(struct raft_node *n, struct raft_cfg *cfg)
     cfg->seed = rng_next(&n->world->rng);
     cfg->now_ms = node_now_ms(n);
     cfg->fresh_store = rng_next(&n->world->rng) | 1;
+    cfg->draw = (uint32_t)(cfg->fresh_store >> 32) | 1;
     cfg->election_ms = RAFT_ELECTION_MS;
     cfg->heartbeat_ms = RAFT_HEARTBEAT_MS;
     cfg->snapshot_entries = f->snapshots ? 12 : 1000000;

@@ -33,6 +33,7 @@ struct stage_letter {
 
 struct actor {
     char name;
+    uint32_t lives; /* starts, of all its disks */
     bool is_listed; /* a member of the first configuration, or to be one */
     struct raft *core;
     uint64_t now_ms;
@@ -50,6 +51,7 @@ struct actor {
 
 struct stage {
     struct actor actors[STAGE_ACTORS];
+    struct actor kept; /* a copy of one's disk */
     struct stage_letter letters[STAGE_LETTERS];
     size_t letter_count;
     bool is_cut[STAGE_ACTORS][STAGE_ACTORS];

@@ -46,6 +46,22 @@ static void stage_put(struct actor *a, const struct raft_write *w)
     }
 }
 
+/* What is durable of one, as the disk of another. */
+static void stage_copy_disk(struct actor *to, const struct actor *from)
+{
+    uint64_t now_ms = to->now_ms;
+    uint32_t lives = to->lives;
+    stage_cut(to, 0, STAGE_RECORDS - 1);
+    *to = *from;
+    to->core = NULL;
+    to->write_count = 0;
+    to->now_ms = now_ms;
+    to->lives = lives;
+    for (size_t i = 0; i < STAGE_RECORDS; i++)
+        if (from->records[i].data)
+            to->records[i] = stage_copy(from->records[i]);
+}
+
 static void stage_say_write(FILE *out, const struct actor *a, const struct raft_write *w)
 {
     fprintf(out, "%c disk:", a->name);

@@ -27,7 +27,7 @@ struct world {
     uint64_t token;
 };
 
-static void open_world(struct world *w)
+static inline void open_world(struct world *w)
 {
     buf_clear(&w->message);
     enum err e = raft_store_open(&w->cfg, &w->message, &w->store);
@@ -36,19 +36,19 @@ static void open_world(struct world *w)
     assert_int_equal(e, ERR_OK);
 }
 
-static void close_world(struct world *w)
+static inline void close_world(struct world *w)
 {
     raft_store_close(w->store);
     w->store = NULL;
 }
 
-static void reopen_world(struct world *w)
+static inline void reopen_world(struct world *w)
 {
     close_world(w);
     open_world(w);
 }
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
     snprintf(w->root, sizeof w->root, "/tmp/test_store.XXXXXX");
@@ -79,7 +79,7 @@ static inline void empty_dir(const char *dir)
     rmdir(dir);
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
     struct world *w = *state;
     close_world(w);
@@ -156,6 +156,9 @@ static inline void fill_hard(struct raft_hard *hard, uint64_t term)
     hard->vote.bytes[0] = (uint8_t)term;
     hard->known[1].id.bytes[3] = 9;
     hard->known[1].store = 5;
+    hard->known[1].draw = 6;
+    for (uint32_t i = 0; i < RAFT_STARTS_KEPT; i++)
+        hard->draws[i] = UINT32_MAX - i;
 }
 
 static inline void fill_base(struct raft_base *base, uint64_t index, uint64_t term)

@@ -219,6 +219,7 @@ static void start(struct actor *a, uint64_t seed)
     cfg.seed = seed;
     cfg.now_ms = a->now_ms;
     cfg.fresh_store = 1000 + (uint64_t)a->name;
+    cfg.draw = ++a->lives;
     cfg.snapshot_entries = 1000;
     cfg.keep_entries = 1;
     cfg.chunk_size = 40;
@@ -245,9 +246,16 @@ static void lose(struct actor *a)
 {
     crash(a);
     stage_cut(a, 0, STAGE_RECORDS - 1);
-    *a = (struct actor){.name = a->name, .now_ms = a->now_ms};
+    *a = (struct actor){.name = a->name, .lives = a->lives, .now_ms = a->now_ms};
     start(a, 1);
     step(a, &(struct raft_event){.type = RAFT_TICK});
+}
+
+/* An old copy of its disk is put back. */
+static void restore(struct actor *a)
+{
+    crash(a);
+    stage_copy_disk(a, &stage.kept);
 }
 
 static void begin(const char *names)
@@ -284,6 +292,7 @@ static void end(void)
         crash(&stage.actors[i]);
         stage_cut(&stage.actors[i], 0, STAGE_RECORDS - 1);
     }
+    stage_cut(&stage.kept, 0, STAGE_RECORDS - 1);
     drop('*', '*');
     memset(&stage, 0, sizeof(stage));
 }
@@ -391,6 +400,10 @@ static void play_one(const char *line)
         crash(a);
     else if (IS("lose"))
         lose(a);
+    else if (IS("copy"))
+        stage_copy_disk(&stage.kept, a);
+    else if (IS("restore"))
+        restore(a);
     else if (IS("cut") || IS("heal"))
         cut(who, IS("cut"));
     else if (IS("propose"))
@@ -482,6 +495,7 @@ SCRIPT(snapshot)
 SCRIPT(transfer)
 SCRIPT(deposed_reader)
 SCRIPT(lost_disk)
+SCRIPT(put_back)
 
 int main(void)
 {
@@ -490,7 +504,7 @@ int main(void)
         cmocka_unit_test(figure_8),       cmocka_unit_test(joint_change),
         cmocka_unit_test(removed_leader), cmocka_unit_test(snapshot),
         cmocka_unit_test(transfer),       cmocka_unit_test(deposed_reader),
-        cmocka_unit_test(lost_disk),
+        cmocka_unit_test(lost_disk),      cmocka_unit_test(put_back),
     };
     if (crypto_init() != ERR_OK)
         return 1;

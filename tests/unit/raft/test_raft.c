@@ -1,139 +1,6 @@
 /* Tests of the raft core alone, one step at a time: what it refuses, what it bounds, and what ends
  * it. What cores do together: tests/sim (raft_sim, golden). */
-#include "raft/raft.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#define NOW 10000
-
-struct fixture {
-    struct raft *core;
-    struct raft_effects e;
-    uint64_t now_ms;
-    uint8_t storage[1 << 16];
-    struct buf records;
-    uint8_t last_hash[CRYPTO_HASH_SIZE];
-};
-
-static struct fixture f;
-static const struct id self = {{1}}, other = {{2}}, third = {{3}};
-
-static enum err read_nothing(void *ctx, uint64_t index, struct bytes *ret_record)
-{
-    (void)ctx;
-    (void)index;
-    (void)ret_record;
-    return ERR_NOT_FOUND;
-}
-
-static void step(struct raft_event event)
-{
-    event.now_ms = f.now_ms;
-    raft_step(f.core, &event, &f.e);
-}
-
-static void persist(void)
-{
-    for (int i = 0; i < 4 && f.e.write; i++)
-        step((struct raft_event){.type = RAFT_PERSISTED, .index = f.e.write->token});
-}
-
-static void receive(struct raft_message m)
-{
-    m.to = self;
-    if (id_is_zero(&m.from))
-        m.from = other;
-    if (m.store == 0)
-        m.store = m.from.bytes[0];
-    if (m.boot == 0)
-        m.boot = 1;
-    step((struct raft_event){.type = RAFT_MESSAGE, .message = &m});
-}
-
-/* A member whose log begins after index 1; `voters` of 1, 2, 3. */
-static void create(size_t voters, void (*adjust)(struct raft_cfg *cfg))
-{
-    struct raft_cfg cfg;
-    struct raft_boot boot = {.hard = {.term = 1, .store = 1, .boot = 4}, .last = 1, .applied = 1};
-    memset(&f, 0, sizeof(f));
-    buf_init_fixed(&f.records, f.storage, sizeof(f.storage));
-    boot.base.index = boot.base.term = 1;
-    boot.base.config.count = 3;
-    for (size_t i = 0; i < 3; i++)
-        boot.base.config.members[i] = (struct raft_member){
-            {{(uint8_t)(i + 1)}}, i < voters ? i + 1 : 0, 0, i < voters, false};
-    raft_cfg_init(&cfg);
-    cfg.self = self;
-    cfg.fresh_store = 77;
-    cfg.ops.read = read_nothing;
-    cfg.now_ms = f.now_ms = NOW;
-    if (adjust)
-        adjust(&cfg);
-    assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
-    step((struct raft_event){.type = RAFT_TICK});
-    persist();
-}
-
-static void lead_alone(void (*adjust)(struct raft_cfg *cfg))
-{
-    create(1, adjust);
-    f.now_ms += 2000;
-    step((struct raft_event){.type = RAFT_TICK});
-    persist();
-    assert_true(raft_is_leader(f.core));
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    raft_destroy(f.core);
-    return 0;
-}
-
-static struct raft_status status(void)
-{
-    struct raft_status s;
-    raft_status(f.core, &s);
-    return s;
-}
-
-static uint64_t refused(enum err err)
-{
-    struct raft_counts counts;
-    raft_counts(f.core, &counts);
-    return counts.refused[err];
-}
-
-static const struct raft_message *sent(enum raft_message_type type)
-{
-    for (size_t i = 0; i < f.e.send_count; i++)
-        if (f.e.sends[i].message.type == type)
-            return &f.e.sends[i].message;
-    return NULL;
-}
-
-static void add_record(uint64_t index, uint64_t term, struct bytes payload)
-{
-    struct raft_entry e = {.kind = RAFT_COMMAND, .term = term, .index = index, .payload = payload};
-    size_t at = f.records.size;
-    memcpy(e.prev, f.last_hash, sizeof(e.prev));
-    assert_int_equal(raft_entry_append(&f.records, &e), ERR_OK);
-    raft_entry_hash(bytes_skip(buf_bytes(&f.records), at), f.last_hash);
-}
-
-static struct raft_message append_of(uint64_t count)
-{
-    return (struct raft_message){.type = RAFT_APPEND,
-                                 .term = 5,
-                                 .index = 1,
-                                 .log_term = 1,
-                                 .records = buf_bytes(&f.records),
-                                 .count = count};
-}
+#include "core_fixture.h"
 
 /* --- the beginning */
 
@@ -147,12 +14,14 @@ static void a_start_is_durable_before_anything_is_sent(void **state)
     raft_cfg_init(&cfg);
     cfg.self = self;
     cfg.fresh_store = 77;
+    cfg.draw = 5;
     cfg.ops.read = read_nothing;
     assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
     step((struct raft_event){.type = RAFT_TICK});
     assert_non_null(f.e.write);
     assert_int_equal(f.e.write->hard->boot, 1);
     assert_int_equal(f.e.write->hard->store, 77);
+    assert_int_equal(f.e.write->hard->draws[0], 5);
     receive((struct raft_message){.type = RAFT_PREVOTE, .next_term = 1});
     assert_int_equal(f.e.sends[0].after, 1);
 }
@@ -168,6 +37,8 @@ static void bad_configuration_of_a_core_is_refused(void **state)
     assert_int_equal(raft_create(&cfg, &boot, &r), ERR_INVALID);
     cfg.self = self;
     cfg.fresh_store = 1;
+    assert_int_equal(raft_create(&cfg, &boot, &r), ERR_INVALID);
+    cfg.draw = 1;
     cfg.ops.read = read_nothing;
     cfg.inflight_max = 100000;
     assert_int_equal(raft_create(&cfg, &boot, &r), ERR_INVALID);
@@ -284,30 +155,6 @@ static void a_leader_of_an_old_term_is_told(void **state)
     assert_int_equal(sent(RAFT_APPEND_REPLY)->term, 7);
 }
 
-static void a_disk_older_than_others_remember_is_fenced(void **state)
-{
-    (void)state;
-    create(3, NULL); /* its fifth start */
-    assert_true(status().is_voter);
-    receive((struct raft_message){.type = RAFT_LOST, .known_store = 1, .known_boot = 6});
-    assert_false(status().is_voter);
-    assert_int_equal(f.e.write->hard->store, 77);
-    f.now_ms += 5000;
-    step((struct raft_event){.type = RAFT_TICK});
-    assert_int_equal(status().role, RAFT_FOLLOWER);
-}
-
-static void a_member_that_speaks_from_an_older_start_is_not_heard(void **state)
-{
-    (void)state;
-    create(3, NULL);
-    receive((struct raft_message){.type = RAFT_PREVOTE, .next_term = 2, .boot = 5});
-    receive((struct raft_message){.type = RAFT_PREVOTE, .next_term = 2, .boot = 4});
-    assert_null(sent(RAFT_PREVOTE_REPLY));
-    assert_non_null(sent(RAFT_LOST));
-    assert_int_equal(sent(RAFT_LOST)->known_boot, 5);
-}
-
 static void absurd_numbers_are_refused(void **state)
 {
     (void)state;
@@ -346,6 +193,7 @@ static void records_of_members_fill_a_gap_as_far_as_they_are_committed(void **st
     raft_cfg_init(&cfg);
     cfg.self = self;
     cfg.fresh_store = 77;
+    cfg.draw = 5;
     cfg.ops.read = read_nothing;
     assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
     assert_int_equal(status().unreadable_first, 2);
@@ -532,8 +380,6 @@ int main(void)
         TEST(a_follower_with_a_live_leader_heeds_no_campaign),
         TEST(a_campaign_that_the_leader_wants_is_heeded),
         TEST(a_leader_of_an_old_term_is_told),
-        TEST(a_disk_older_than_others_remember_is_fenced),
-        TEST(a_member_that_speaks_from_an_older_start_is_not_heard),
         TEST(absurd_numbers_are_refused),
         TEST(a_full_disk_takes_no_records_and_says_so),
         TEST(records_of_members_fill_a_gap_as_far_as_they_are_committed),

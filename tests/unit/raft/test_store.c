@@ -249,7 +249,7 @@ static void a_later_format_is_refused(void **state)
     FILE *f = fopen(path, "r+");
     assert_int_equal(fread(block, 1, sizeof block, f), sizeof block);
     uint32_t size = (uint32_t)p[36] << 24 | (uint32_t)p[37] << 16 | (uint32_t)p[38] << 8 | p[39];
-    p[9] = 2;
+    p[9]++;
     uint32_t crc = raft_crc32c(0, bytes_of(p + 8, size - 8));
     for (int i = 0; i < 4; i++)
         p[4 + i] = (uint8_t)(crc >> (24 - 8 * i));

@@ -38,6 +38,8 @@ static struct raft_message full(const struct raft_snapshot *s)
                                  .boot = 2,
                                  .known_boot = 3,
                                  .known_store = 4,
+                                 .draws = {UINT32_MAX, 0, 3},
+                                 .known_draw = 18,
                                  .term = 5,
                                  .next_term = 6,
                                  .index = 7,
@@ -80,9 +82,9 @@ static void an_empty_message_is_small(void **state)
 {
     (void)state;
     struct raft_message m = {
-        .type = RAFT_APPEND_REPLY, .store = 1, .boot = 1, .term = 1, .ok = true};
+        .type = RAFT_APPEND_REPLY, .store = 1, .boot = 1, .draws = {1}, .term = 1, .ok = true};
     assert_int_equal(raft_message_encode(&m, &wire), ERR_OK);
-    assert_in_range(wire.size, 4, 16);
+    assert_in_range(wire.size, 4, 24);
 }
 
 static void a_message_cut_short_in_its_head_is_refused(void **state)
@@ -118,6 +120,25 @@ static void a_field_of_value_zero_is_not_canonical(void **state)
                      ERR_OK);
 }
 
+/* Type 5, and so many bytes of draws, the last of them `last`. */
+static enum err decode_draws(uint8_t size, uint8_t last)
+{
+    uint8_t bytes[256] = {0, 0, 0, (uint8_t)(size + 5), 0x08, 5, 0xc2, 1, size};
+    struct raft_snapshot got;
+    struct raft_message again;
+    bytes[9] = 1;
+    bytes[8 + size] = last;
+    return raft_message_decode(bytes_of(bytes, 9u + size), &again, &got);
+}
+
+static void more_starts_than_are_kept_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(decode_draws(4 * RAFT_STARTS_KEPT, 1), ERR_OK);
+    assert_int_equal(decode_draws(4 * RAFT_STARTS_KEPT + 4, 1), ERR_INVALID);
+    assert_int_equal(decode_draws(4 * RAFT_STARTS_KEPT, 0), ERR_INVALID); /* one too few */
+}
+
 static void the_bulk_has_a_limit(void **state)
 {
     (void)state;
@@ -138,6 +159,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_later_type_is_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_field_of_value_zero_is_not_canonical, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_starts_than_are_kept_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(the_bulk_has_a_limit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
