@@ -31,6 +31,14 @@ static void choose_disks(struct raft_world *w, struct raft_features *f)
     f->rollback = maybe(w, 2);
 }
 
+/* Nothing but starts, and disks put back from copies of before some of them. */
+static void choose_copies(struct raft_features *f)
+{
+    f->crash = 20;
+    f->crash_boundary = 8;
+    f->rollback = 20;
+}
+
 static void choose_network(struct raft_world *w, struct raft_features *f)
 {
     f->drop = maybe(w, 100);
@@ -72,6 +80,8 @@ void faults_choose(struct raft_world *w)
     f->transfer = maybe(w, 100);
     if (is_scenario(w, "elections"))
         f->crash = 15;
+    if (is_scenario(w, "copies"))
+        choose_copies(f);
     if (is_scenario(w, "reads"))
         *f = (struct raft_features){.reads = true, .partition = 12, .one_way = 12, .tail = 20};
     /* Where disks are lost, three must be left to vote. */
@@ -249,16 +259,48 @@ static void roll_back(struct raft_world *w)
     restart_later(n);
 }
 
-/* Others must have heard of a later start, or nobody could tell. */
+static bool is_listed(const struct raft_world *w, const struct id *id)
+{
+    for (size_t i = 0; i < w->node_count; i++) {
+        const struct raft_config *config = raft_config(w->nodes[i].core);
+        for (size_t k = 0; k < config->count; k++)
+            if (id_equal(&config->members[k].id, id))
+                return true;
+    }
+    return false;
+}
+
+/* By its own log nothing comes about without others, who can tell it. */
+static bool needs_others(struct raft_disk *d)
+{
+    struct raft_config config = d->base.config;
+    size_t voters = 0;
+    for (uint64_t index = sim_disk_last(d); index > d->base.index; index--) {
+        const struct raft_stored *s = sim_disk_record(d, index);
+        struct bytes record = bytes_of(s->bytes, s->size);
+        struct raft_entry e;
+        CHECK(raft_entry_read(&record, &e) == ERR_OK);
+        if (e.kind != RAFT_CONFIG)
+            continue;
+        CHECK(raft_config_decode(e.payload, &config) == ERR_OK);
+        break;
+    }
+    for (size_t i = 0; i < config.count; i++)
+        voters += config.members[i].is_voter;
+    return voters > 1;
+}
+
+/* All who are a member by anybody's log must have heard of a start since: whoever has not cannot
+ * tell. They need not have heard of the newest. */
 static bool is_known_later(struct raft_world *w)
 {
     const struct raft_node *n = w->backup_of;
     for (size_t i = 0; i < w->node_count; i++) {
         const struct raft_hard *h = &w->nodes[i].disk.hard;
-        bool knows = &w->nodes[i] == n;
+        bool knows = &w->nodes[i] == n || !is_listed(w, &w->nodes[i].id);
         for (size_t k = 0; k < h->known_count; k++)
             knows |= id_equal(&h->known[k].id, &n->id) && h->known[k].store == n->disk.hard.store &&
-                     h->known[k].boot > w->backup.hard.boot + 1;
+                     h->known[k].boot > w->backup.hard.boot;
         if (!knows)
             return false;
     }
@@ -273,7 +315,7 @@ static void back_up_or_restore(struct raft_world *w)
             roll_back(w);
         return;
     }
-    if (n->disk.hard.store == 0)
+    if (n->disk.hard.store == 0 || !needs_others(&n->disk))
         return;
     sim_disk_copy(&n->disk, &w->backup);
     w->backup_of = n;

@@ -165,6 +165,28 @@ guard("disk_of_match", "what another disk acknowledged is forgotten", "disks mix
       ("raft/starts.c", "        p->match = 0;\n        raft_peer_probe(p, r->log.last + "
        "1);\n", ""))
 
+guard("starts_are_counted", "who speaks from fewer starts than were heard of is not heard",
+      "copies mixed",
+      ("raft/starts.c", "k->store == m->store && is_missing(m->boot, m->draws, k->boot, k->draw)",
+       "k->store == m->store && k->boot <= m->boot &&\n"
+       "        is_missing(m->boot, m->draws, k->boot, k->draw)"))
+guard("starts_draw", "nor who speaks from as many, but others", "copies mixed",
+      ("raft/starts.c", "k->store == m->store && is_missing(m->boot, m->draws, k->boot, k->draw)",
+       "k->store == m->store && k->boot > m->boot"))
+guard("starts_draw_in_a_row", "nor who was started more often since than was heard of",
+      "copies mixed",
+      ("raft/starts.c", "k->store == m->store && is_missing(m->boot, m->draws, k->boot, k->draw)",
+       "k->store == m->store && (k->boot > m->boot ||\n"
+       "        (k->boot == m->boot && k->draw != m->draws[0]))"))
+guard("own_starts_are_counted", "who is told of more starts than it knows fences itself",
+      "copies mixed",
+      ("raft/starts.c", "m->known_store == h->store && is_missing(",
+       "m->known_store == h->store && m->known_boot <= h->boot &&\n        is_missing("))
+guard("own_starts_draw", "... or of others", "copies mixed",
+      ("raft/starts.c", "m->known_store == h->store && is_missing(h->boot, h->draws, "
+       "m->known_boot, m->known_draw)",
+       "m->known_store == h->store && m->known_boot > h->boot"))
+
 # --- reads and transfer
 
 guard("read_round", "a read waits for a round of heartbeats", "reads mixed",

@@ -13,6 +13,7 @@ static const struct {
     {"elections", "many crashes"},
     {"members", "few voters, changed all the time"},
     {"disks", "rot, loss and failure of disks"},
+    {"copies", "disks put back from old copies"},
     {"snapshots", "short logs"},
     {"reads", "leaders that are cut off and do not know it"},
     {"calm", "no faults at all"},
