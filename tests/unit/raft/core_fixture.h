@@ -58,8 +58,9 @@ static inline void receive(struct raft_message m)
     step((struct raft_event){.type = RAFT_MESSAGE, .message = &m});
 }
 
-/* A member whose log begins after index 1; `voters` of 1, 2, 3. */
-static inline void create(size_t voters, void (*adjust)(struct raft_cfg *cfg))
+/* A member whose log begins after index 1; `voters` of 1, 2, 3. Its start is not durable yet. */
+static inline void start(size_t voters, void (*adjust)(struct raft_cfg *cfg),
+                         void (*adjust_members)(struct raft_config *config))
 {
     struct raft_cfg cfg;
     struct raft_boot boot = {
@@ -79,8 +80,15 @@ static inline void create(size_t voters, void (*adjust)(struct raft_cfg *cfg))
     cfg.now_ms = f.now_ms = NOW;
     if (adjust)
         adjust(&cfg);
+    if (adjust_members)
+        adjust_members(&boot.base.config);
     assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
     step((struct raft_event){.type = RAFT_TICK});
+}
+
+static inline void create(size_t voters, void (*adjust)(struct raft_cfg *cfg))
+{
+    start(voters, adjust, NULL);
     persist();
 }
 
