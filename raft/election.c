@@ -224,6 +224,9 @@ void raft_fence(struct raft *r)
     r->hard.store = r->cfg.fresh_store;
     r->is_hard_dirty = true;
     r->is_fenced = true;
+    bool was_following_nobody = r->role == RAFT_FOLLOWER && id_is_zero(&r->leader);
     raft_follow(r, r->hard.term, NULL, RAFT_REASON_FENCED);
+    if (was_following_nobody) /* no news of its role, but of its disk */
+        raft_post_change(r, RAFT_REASON_FENCED);
     raft_election_reset(r);
 }

@@ -8,6 +8,8 @@ static void a_disk_older_than_others_remember_is_fenced(void **state)
     assert_true(status().is_voter);
     receive((struct raft_message){.type = RAFT_LOST, .known_store = 1, .known_boot = 6});
     assert_false(status().is_voter);
+    assert_int_equal(f.e.change_count, 1);
+    assert_int_equal(f.e.changes[0].reason, RAFT_REASON_FENCED);
     assert_int_equal(f.e.write->hard->store, 77);
     f.now_ms += 5000;
     step((struct raft_event){.type = RAFT_TICK});
