@@ -122,6 +122,20 @@ static inline void member_wipe(struct member *m)
     assert_int_equal(mkdir(m->dir, 0700), 0);
 }
 
+/* As `cp -r` by an operator, of a member that does not run. */
+static inline void world_copy_folder(const char *from, const char *to)
+{
+    int status = -1;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        execlp("cp", "cp", "-r", "--sparse=always", "-T", from, to, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static inline struct rules_status member_status(const struct member *m)
 {
     struct rules_status s = {.epoch = 0};

@@ -102,6 +102,36 @@ static void a_wiped_voter_is_a_voter_again(void **state)
     world_fini(&w);
 }
 
+/* The copy is started as often as the others have heard of. */
+static void a_voter_whose_disk_is_put_back_is_told_and_a_voter_again(void **state)
+{
+    struct world w;
+    world_init(&w, 12, 3);
+    world_start(&w);
+    member_vote(&w.members[0], 3);
+    struct member *m = &w.members[2];
+    WORLD_UNTIL(&w, member_status(m).is_voter && world_is_one(&w, 3));
+    char copy[128];
+    snprintf(copy, sizeof copy, "%s/copy", w.dir);
+    member_stop(m);
+    world_copy_folder(m->dir, copy);
+    member_start(m);
+    member_put(&w.members[0], "x.since", "1");
+    WORLD_UNTIL(&w, world_is_one(&w, 3));
+    world_run(&w, SECOND); /* the others have heard of this start, and written it down */
+    member_crash(m);
+    member_wipe(m);
+    world_copy_folder(copy, m->dir);
+    assert_false(member_said(m, "disk_lost_or_rolled_back"));
+    member_start(m);
+    WORLD_UNTIL(&w, member_said(m, "disk_lost_or_rolled_back"));
+    WORLD_UNTIL(&w, world_is_one(&w, 3) && member_status(m).is_voter);
+    world_run(&w, SECOND); /* the change ends */
+    member_crash(&w.members[1]);
+    member_put(&w.members[0], "x.by_two", "1"); /* its vote counts */
+    world_fini(&w);
+}
+
 static void who_votes_no_more_pulls(void **state)
 {
     struct world w;
@@ -224,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_read_at_a_replica_sees_what_was_acknowledged_before_it),
         cmocka_unit_test(replicas_become_voters_and_outlive_the_leader),
         cmocka_unit_test(a_wiped_voter_is_a_voter_again),
+        cmocka_unit_test(a_voter_whose_disk_is_put_back_is_told_and_a_voter_again),
         cmocka_unit_test(who_votes_no_more_pulls),
         cmocka_unit_test(a_replica_far_behind_takes_a_snapshot),
         cmocka_unit_test(whoever_serves_another_log_is_named_and_not_followed),
