@@ -3,6 +3,7 @@
 
 #include "node/egress/backend.h"
 #include "node/lane.h"
+#include "node/routing/live.h"
 #include "node/routing/seldom.h"
 #include "node/routing/terms.h"
 
@@ -137,11 +138,17 @@ static void add_region(struct lane *lane, const struct summary_view *view, struc
 
 /* --- for policy */
 
-/* Before it has answered. Nobody says what it runs on, so all are taken for the same: who is asked
- * first decides itself by other things, and soon by what was measured. */
-static struct policy_prior prior_of(void)
+/* Before it has answered: by what it runs on, where that is said. Else all are taken for the same,
+ * and soon told apart by what was measured. */
+static struct policy_prior prior_of(const struct candidate *c, enum policy_tier tier,
+                                    struct bytes model)
 {
-    return policy_prior_of(POLICY_GPU, POLICY_EDGE);
+    switch (live_hardware(c, model)) {
+    case FACTS_HARDWARE_GPU: return policy_prior_of(POLICY_GPU, tier);
+    case FACTS_HARDWARE_NPU: return policy_prior_of(POLICY_NPU, tier);
+    case FACTS_HARDWARE_CPU: return policy_prior_of(POLICY_CPU, tier);
+    default: return policy_prior_of(POLICY_GPU, POLICY_EDGE);
+    }
 }
 
 static void prepare(struct lane *lane, struct candidate_set *set)
@@ -158,8 +165,9 @@ static void prepare(struct lane *lane, struct candidate_set *set)
         seldom_fill(lane, set->model, item, &items[i].facts);
         items[i].barred = item->barred;
         items[i].owner = item;
-        item->deployment = deployments_get(&c->deployments, node, set->model, item->version,
-                                           prior_of(), io_now_ms(lane->loop));
+        item->deployment =
+            deployments_get(&c->deployments, node, set->model, item->version,
+                            prior_of(item, items[i].facts.tier, set->model), io_now_ms(lane->loop));
     }
     set->policy = (struct policy_candidates){.items = items, .count = set->count};
 }

@@ -7,6 +7,9 @@
 
 #include <math.h>
 
+#define SPOT_RECLAIM_PER_HOUR                                                                      \
+    0.05 /* what providers say of busy pools; nobody says it of one node */
+
 /* --- other regions */
 
 static bool is_abroad(const struct lane *lane, const struct peer *p)
@@ -152,6 +155,37 @@ static const struct facts_backend *best_of(const struct peer *p, const struct ca
     return best;
 }
 
+enum facts_hardware live_hardware(const struct candidate *c, struct bytes model)
+{
+    if (c->backend)
+        return (enum facts_hardware)c->backend->cfg.hardware;
+    const struct facts_backend *b = best_of(c->peer, c, model);
+    return b ? b->hardware : FACTS_HARDWARE_UNKNOWN;
+}
+
+/* NAN where it is not known. */
+static double figure_of(const struct figures *f, enum figure which, double unit)
+{
+    uint32_t value;
+    return f && figures_get(f, which, &value) ? value * unit : NAN;
+}
+
+static void fill_figures(const struct candidate *c, struct bytes model, struct policy_live *live)
+{
+    const struct facts_backend *b = c->peer ? best_of(c->peer, c, model) : NULL;
+    const struct figures *f = c->backend ? &c->backend->engine.figures : b ? &b->figures : NULL;
+    const double percent = 0.01, per_mille = 0.001, us_per_ms = 1000;
+    live->kv = figure_of(f, FIGURE_KV, percent);
+    live->gpu_load = figure_of(f, FIGURE_GPU_LOAD, percent);
+    live->gpu_memory = figure_of(f, FIGURE_GPU_MEMORY, percent);
+    live->gpu_temperature = figure_of(f, FIGURE_GPU_CELSIUS, 1);
+    live->ttft_p50_us = figure_of(f, FIGURE_TTFT_P50, us_per_ms);
+    live->ttft_p99_us = figure_of(f, FIGURE_TTFT_P99, us_per_ms);
+    live->latency_p50_us = figure_of(f, FIGURE_LATENCY_P50, us_per_ms);
+    live->latency_p99_us = figure_of(f, FIGURE_LATENCY_P99, us_per_ms);
+    live->error_rate = figure_of(f, FIGURE_ERRORS, per_mille);
+}
+
 struct policy_load live_load(const struct lane *lane, const struct candidate *c, struct bytes model)
 {
     struct summary_load region;
@@ -195,10 +229,13 @@ static void fill_learned(const struct live_round *round, const struct candidate 
         ((double)policy_estimate_answer_us(&d->estimate, 0, (uint32_t)many, idle, now_ms) -
          live->first_us) /
         many;
-    live->ttft_p50_us = d->p50_us;
-    live->ttft_p99_us = d->p99_us;
+    if (!isnan(d->p50_us)) { /* own evidence goes before what it says itself */
+        live->ttft_p50_us = d->p50_us;
+        live->ttft_p99_us = d->p99_us;
+    }
     struct policy_breaker_rates rates = policy_breaker_rates(&d->breaker, now_ms);
-    live->error_rate = rates.calls > 0 ? (double)rates.errors / (double)rates.calls : NAN;
+    if (rates.calls > 0)
+        live->error_rate = (double)rates.errors / (double)rates.calls;
     struct policy_health_facts facts = {
         .calls = rates.calls, .errors = rates.errors, .model = POLICY_WARM};
     live->health = policy_health_score(&facts, NULL);
@@ -238,15 +275,6 @@ enum policy_verdict live_refresh(void *ctx, struct policy_candidate *candidate)
         .slots = load.slots ? (int64_t)load.slots : -1,
         .own_inflight = c->backend ? (int64_t)(c->backend->inflight + c->backend->queued)
                                    : (int64_t)c->peer->inflight,
-        .kv = NAN,
-        .gpu_load = NAN,
-        .gpu_memory = NAN,
-        .gpu_temperature = NAN,
-        .ttft_p50_us = NAN,
-        .ttft_p99_us = NAN,
-        .latency_p50_us = NAN,
-        .latency_p99_us = NAN,
-        .error_rate = NAN,
         .warm = warmth_of(c, model),
         .rtt_us = rtt_us_of(round, c),
         .loss = c->backend ? 0 : NAN,
@@ -255,6 +283,9 @@ enum policy_verdict live_refresh(void *ctx, struct policy_candidate *candidate)
         .first_us = NAN,
         .weight = 1,
     };
+    fill_figures(c, model, &candidate->live);
+    if (candidate->facts.spot)
+        candidate->live.reclaim_per_hour = SPOT_RECLAIM_PER_HOUR;
     fill_learned(round, c, &candidate->live);
     return verdict_of(round, c);
 }

@@ -26,6 +26,8 @@ uint64_t live_age_ms(const struct lane *lane, const struct candidate *c, struct 
 /* The load of a candidate as it is known now. */
 struct policy_load live_load(const struct lane *lane, const struct candidate *c,
                              struct bytes model);
+/* What serves it runs on; UNKNOWN: nobody says. */
+enum facts_hardware live_hardware(const struct candidate *c, struct bytes model);
 /* A peer that could be asked if the request had not come over as many hops as it may. */
 bool live_is_within_reach(const struct lane *lane, const struct exchange *x,
                           const struct candidate *c);

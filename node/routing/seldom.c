@@ -23,6 +23,18 @@ static enum policy_tier tier_of(enum tier tier)
                                    : POLICY_TIER_UNKNOWN;
 }
 
+static void keep_labels(struct lane *lane, const struct facts_label *labels, size_t count,
+                        struct policy_static *f)
+{
+    struct policy_pair *pairs = arena_alloc(&lane->candidates.arena, (count + 1) * sizeof *pairs);
+    if (!pairs)
+        return;
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (struct policy_pair){keep(lane, labels[i].key), keep(lane, labels[i].value)};
+    f->labels = pairs;
+    f->label_count = count;
+}
+
 /* --- where it is */
 
 static void fill_own(struct lane *lane, struct bytes model, const struct backend *b,
@@ -35,6 +47,9 @@ static void fill_own(struct lane *lane, struct bytes model, const struct backend
     f->local = true;
     f->backend = bytes_from_str(b->cfg.name);
     f->kind = bytes_from_str(backend_kind_name(b->kind));
+    f->spot = lane->config->spot;
+    const struct facts *self = lane->facts(lane->owner);
+    keep_labels(lane, self->labels, self->label_count, f);
     for (size_t i = 0; i < b->model_count; i++)
         if (bytes_equal(b->models[i].name, model))
             f->context = b->models[i].context;
@@ -49,6 +64,8 @@ static void fill_peer(struct lane *lane, struct bytes model, const struct peer *
     if (!p->facts)
         return;
     f->zone = keep(lane, p->facts->zone);
+    f->spot = p->facts->spot;
+    keep_labels(lane, p->facts->labels, p->facts->label_count, f);
     for (size_t b = 0; b < p->facts->backend_count; b++) {
         const struct facts_backend *backend = &p->facts->backends[b];
         const struct facts_model *m = facts_backend_model(backend, model);

@@ -49,6 +49,13 @@ static inline void lane_no_sink(void *ctx, struct bytes line)
     (void)line;
 }
 
+static inline const struct facts *lane_facts(void *owner)
+{
+    static const struct facts none = {.boot_ms = 1};
+    (void)owner;
+    return &none;
+}
+
 static inline int lane_setup(void **state)
 {
     static const uint8_t seed[16] = {1};
@@ -70,6 +77,7 @@ static inline int lane_setup(void **state)
     lane->log = &w->log;
     lane->version = "0.1.0";
     lane->mesh = &w->mesh;
+    lane->facts = lane_facts;
     lane->state = LANE_READY;
     rng_init(&lane->rng, 1);
     candidates_init(&lane->candidates, seed);
