@@ -154,7 +154,7 @@ enum err policy_cel_lex(struct cel_job *job, uint32_t *at, struct cel_token *ret
         if (!size)
             return policy_cel_fail(job, CEL_PARSE, start, "a character that has no meaning here");
     }
-    token.text = bytes_of(source.data + start, size);
+    token.text = bytes_of(bytes_skip(source, start).data, size);
     *at = start + size;
     *ret_token = token;
     return ERR_OK;
