@@ -1,6 +1,7 @@
 /* One document: what every kind has (apiVersion, kind, metadata), then its spec by kind. Called by
  * document_set.c for each document of a source. */
 #include "policy/document_head.h"
+#include "policy/try_read.h"
 
 #include <math.h>
 
@@ -82,6 +83,10 @@ static void read_spec(struct policy_reader *r, const struct parts *parts, struct
         read_route_policy(r, parts->spec, head);
     else
         read_strategy(r, parts->spec, head);
+    if (is_rule && parts->tests && head->rule) {
+        const struct policy_case_taker checked = {.rule = head->rule};
+        policy_read_cases(r, parts->tests, &checked);
+    }
     if (is_strategy && parts->tests)
         policy_mistake(r, parts->tests->key, "tests: only a RoutePolicy has tests");
     if (is_strategy && policy_preset(head->name))

@@ -228,7 +228,7 @@ static void refuse_key(struct policy_reader *r, const struct yaml_item *key,
     policy_path_up(r, up);
 }
 
-static const struct yaml_item *stands_before(const struct yaml_item *map,
+const struct yaml_item *policy_stands_before(const struct yaml_item *map,
                                              const struct yaml_item *item)
 {
     for (const struct yaml_item *other = map->first; other != item; other = other->next)
@@ -259,7 +259,7 @@ static void read_value(struct policy_reader *r, const struct yaml_item *map,
                        void *owner)
 {
     const struct policy_key *key = find_key(keys, count, item->key->text);
-    const struct yaml_item *before = key ? stands_before(map, item) : NULL;
+    const struct yaml_item *before = key ? policy_stands_before(map, item) : NULL;
     if (!key) {
         refuse_key(r, item->key, keys, count);
         return;

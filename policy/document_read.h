@@ -33,6 +33,7 @@ struct policy_making {
 
 struct policy_reader {
     struct policy_making *making;
+    struct arena *scratch; /* as long as the document's tree */
     struct policy_mistakes *mistakes;
     enum err failure; /* NO_MEMORY; reading went on, in vain */
     size_t source;
@@ -88,6 +89,9 @@ struct policy_key {
  * and what is no mapping, are mistakes. */
 void policy_read_map(struct policy_reader *r, const struct yaml_item *map,
                      const struct policy_key *keys, size_t count, void *owner);
+/* The value before `item` in the map that stands under the same key; NULL: none. */
+const struct yaml_item *policy_stands_before(const struct yaml_item *map,
+                                             const struct yaml_item *item);
 /* Each item of a list of 1 to `max` with its index in the path. False: it is none. */
 bool policy_read_list(struct policy_reader *r, const struct yaml_item *list, size_t max,
                       void (*read)(struct policy_reader *r, const struct yaml_item *item,

@@ -7,6 +7,7 @@
 #include "policy/document_head.h"
 
 #define SET_BYTES_MAX (256u << 20)
+#define TREE_BYTES_MAX (YAML_ARENA_SIZE + (16u << 20)) /* and the tests of one document */
 #define HEADS_MAX (2 * POLICY_SOURCES_MAX)
 #define NEAR_MAX 4
 
@@ -258,9 +259,10 @@ enum err policy_set_create(const struct policy_source *sources, size_t count,
     if (!set)
         return ERR_NO_MEMORY;
     set->arena = arena;
-    struct maker m = {.making.arena = &set->arena,
-                      .reader = {.making = &m.making, .mistakes = ret_mistakes}};
-    arena_init(&m.tree, YAML_ARENA_SIZE);
+    struct maker m = {
+        .making.arena = &set->arena,
+        .reader = {.making = &m.making, .scratch = &m.tree, .mistakes = ret_mistakes}};
+    arena_init(&m.tree, TREE_BYTES_MAX);
     buf_init(&m.heads, HEADS_MAX * sizeof(struct policy_head));
     enum err e = policy_cel_vm_create(POLICY_VM_BYTES, &m.making.vm);
     if (e == ERR_OK)

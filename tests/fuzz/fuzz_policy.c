@@ -1,5 +1,5 @@
 /* Documents of policies out of anything: refused with mistakes that lie within the text, or a set
- * in which all is what the contract says, and that matches. */
+ * in which all is what the contract says, and that matches; its tests run. */
 #include "policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -74,6 +74,15 @@ static void check_set(const struct policy_set *set)
     policy_cel_vm_destroy(vm);
 }
 
+static void run_tests(const struct policy_set *set)
+{
+    static struct policy_tests tests;
+    for (size_t i = 0; i < policy_set_count(set); i++) {
+        CHECK(policy_test(policy_set_rule(set, i), &tests) == ERR_OK);
+        CHECK(tests.count <= POLICY_TESTS_MAX && tests.failed <= tests.count);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct policy_mistakes mistakes;
@@ -82,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err e = policy_set_create(&source, 1, &set, &mistakes);
     if (e == ERR_OK) {
         check_set(set);
+        run_tests(set);
         policy_set_destroy(set);
     } else {
         CHECK(e == ERR_INVALID);

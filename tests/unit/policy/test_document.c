@@ -170,7 +170,8 @@ static void wrong_types_say_what_was_expected(void **state)
 
 static void mistakes_of_expressions_stand_where_they_are(void **state)
 {
-    ASSERT_ALL({"match: request.tsk == \"a\"",
+    ASSERT_ALL({"match: ''", "4:16: match: the expression ends where a value should be"},
+               {"match: request.tsk == \"a\"",
                 "4:15: match: unknown name 'request.tsk'; did you mean 'request.task'?"},
                {"require: ['node.health > 0.5 && node.heath > 0.5']",
                 "4:40: require[0]: unknown name 'node.heath'; did you mean 'node.health'?"},
