@@ -20,17 +20,17 @@ const cJSON *cel_json_next(const cJSON *json, const cJSON *item)
     return cJSON_IsArray(json) ? item->next : NULL;
 }
 
+bool cel_json_is(const cJSON *json, const char *key)
+{
+    return json->string && strcmp(json->string, key) == 0;
+}
+
 static size_t count_of(const cJSON *json)
 {
     size_t count = 0;
     for (const cJSON *item = cel_json_first(json); item; item = cel_json_next(json, item))
         count++;
     return count;
-}
-
-static bool is_key(const cJSON *json, const char *key)
-{
-    return json->string && strcmp(json->string, key) == 0;
 }
 
 /* --- numbers and texts */
@@ -109,7 +109,7 @@ static enum err read_text(const struct cel_json *doc, const cJSON *json, enum ce
     struct bytes text;
     if (cJSON_IsString(json))
         text = cel_json_text(doc, json);
-    else if (hex && is_key(hex, "$bytes_hex") && cJSON_IsString(hex))
+    else if (hex && cel_json_is(hex, "$bytes_hex") && cJSON_IsString(hex))
         TRY(read_hex(hex->valuestring, doc->arena, &text));
     else
         return ERR_INVALID;
@@ -170,30 +170,30 @@ static enum err read_value(const struct cel_json *doc, const cJSON *json, unsign
     const cJSON *v = cJSON_IsObject(json) ? json->child : NULL;
     if (!v || depth > DEPTH_MAX)
         return ERR_INVALID;
-    if (is_key(v, "int64_value"))
+    if (cel_json_is(v, "int64_value"))
         return read_int(v, ret);
-    if (is_key(v, "uint64_value"))
+    if (cel_json_is(v, "uint64_value"))
         return read_uint(v, ret);
-    if (is_key(v, "double_value"))
+    if (cel_json_is(v, "double_value"))
         return read_double(v, ret);
-    if (is_key(v, "bool_value"))
+    if (cel_json_is(v, "bool_value"))
         return read_bool(v, ret);
-    if (is_key(v, "string_value"))
+    if (cel_json_is(v, "string_value"))
         return read_text(doc, v, CEL_STRING, ret);
-    if (is_key(v, "bytes_value"))
+    if (cel_json_is(v, "bytes_value"))
         return read_text(doc, v, CEL_BYTES, ret);
-    if (is_key(v, "type_value"))
+    if (cel_json_is(v, "type_value"))
         return read_text(doc, v, CEL_TYPE, ret);
-    if (is_key(v, "duration_value") || is_key(v, "timestamp_value"))
-        return read_time(v, is_key(v, "duration_value") ? CEL_DURATION : CEL_TIMESTAMP, ret);
-    if (is_key(v, "list_value"))
+    if (cel_json_is(v, "duration_value") || cel_json_is(v, "timestamp_value"))
+        return read_time(v, cel_json_is(v, "duration_value") ? CEL_DURATION : CEL_TIMESTAMP, ret);
+    if (cel_json_is(v, "list_value"))
         return read_list(doc, v, depth, ret);
-    if (is_key(v, "map_value"))
+    if (cel_json_is(v, "map_value"))
         return read_map(doc, v, depth, ret);
-    *ret = (struct cel_value){.kind = is_key(v, "optional_none") ? CEL_OPTIONAL : CEL_NULL};
-    if (ret->kind == CEL_OPTIONAL || is_key(v, "null_value"))
+    *ret = (struct cel_value){.kind = cel_json_is(v, "optional_none") ? CEL_OPTIONAL : CEL_NULL};
+    if (ret->kind == CEL_OPTIONAL || cel_json_is(v, "null_value"))
         return ERR_OK;
-    return is_key(v, "object_value") ? ERR_UNSUPPORTED : ERR_INVALID;
+    return cel_json_is(v, "object_value") ? ERR_UNSUPPORTED : ERR_INVALID;
 }
 
 enum err cel_json_value(const struct cel_json *doc, const cJSON *json, struct cel_value *ret_value)

@@ -37,6 +37,8 @@ MUST_CHECK enum err cel_json_plain(const struct cel_json *doc, const cJSON *json
 void cel_json_put_value(struct json *j, struct cel_value v);
 void cel_json_put_type(struct json *j, const struct cel_type *type);
 
+/* Does it stand under this key? */
+bool cel_json_is(const cJSON *json, const char *key);
 /* A list that may be written as its only element: the first one, and the one after. */
 const cJSON *cel_json_first(const cJSON *json);
 const cJSON *cel_json_next(const cJSON *json, const cJSON *item);

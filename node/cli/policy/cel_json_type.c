@@ -26,11 +26,6 @@ static const struct {
     {"message_type", "google.protobuf.Value", CEL_T_DYN},
 };
 
-static bool is_key(const cJSON *json, const char *key)
-{
-    return json->string && strcmp(json->string, key) == 0;
-}
-
 static enum err make(struct arena *arena, enum cel_type_kind kind, struct bytes name,
                      const struct cel_type *const *params, size_t count,
                      const struct cel_type **ret)
@@ -90,31 +85,31 @@ static enum err read_type(const cJSON *json, struct arena *arena, unsigned depth
     const cJSON *t = cJSON_IsObject(json) ? json->child : NULL;
     if (!t || depth > DEPTH_MAX)
         return ERR_INVALID;
-    if (is_key(t, "dyn") || is_key(t, "null")) {
-        *ret = policy_cel_type(is_key(t, "dyn") ? CEL_T_DYN : CEL_T_NULL);
+    if (cel_json_is(t, "dyn") || cel_json_is(t, "null")) {
+        *ret = policy_cel_type(cel_json_is(t, "dyn") ? CEL_T_DYN : CEL_T_NULL);
         return ERR_OK;
     }
-    if (is_key(t, "list_type")) {
+    if (cel_json_is(t, "list_type")) {
         TRY(read_member(t, "elem_type", arena, depth, &params[0]));
         return make(arena, CEL_T_LIST, (struct bytes){0}, params, 1, ret);
     }
-    if (is_key(t, "map_type")) {
+    if (cel_json_is(t, "map_type")) {
         TRY(read_member(t, "key_type", arena, depth, &params[0]));
         TRY(read_member(t, "value_type", arena, depth, &params[1]));
         return make(arena, CEL_T_MAP, (struct bytes){0}, params, 2, ret);
     }
-    if (is_key(t, "abstract_type"))
+    if (cel_json_is(t, "abstract_type"))
         return read_abstract(t, arena, depth, ret);
-    if (is_key(t, "type_param") && cJSON_IsString(t) && *t->valuestring)
+    if (cel_json_is(t, "type_param") && cJSON_IsString(t) && *t->valuestring)
         return make(arena, CEL_T_PARAM, bytes_from_str(t->valuestring), NULL, 0, ret);
-    if (is_key(t, "type")) {
+    if (cel_json_is(t, "type")) {
         *ret = policy_cel_type(CEL_T_TYPE);
         if (!cJSON_IsObject(t) || !t->child)
             return ERR_OK;
         TRY(read_type(t, arena, depth + 1, &params[0]));
         return make(arena, CEL_T_TYPE, (struct bytes){0}, params, 1, ret);
     }
-    if (is_key(t, "wrapper")) {
+    if (cel_json_is(t, "wrapper")) {
         TRY(read_word(t, "primitive", &params[0]));
         return make(arena, CEL_T_WRAPPER, (struct bytes){0}, params, 1, ret);
     }
