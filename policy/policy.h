@@ -6,6 +6,7 @@
  *   document.h  RoutePolicy and Strategy: text to a checked set of rules
  *   decide.h    candidates and a request to an ordered plan
  *   breaker.h health.h estimate.h sketch.h budget.h   what was experienced, in numbers
+ *   reach.h     whom a policy would leave without a candidate
  *   try.h       the tests that documents carry
  */
 #ifndef POLICY_POLICY_H
@@ -19,6 +20,7 @@
 #include "policy/estimate.h"
 #include "policy/facts.h"
 #include "policy/health.h"
+#include "policy/reach.h"
 #include "policy/sketch.h"
 #include "policy/try.h"
 
