@@ -16,6 +16,7 @@
 static void read_where(struct policy_reader *r, const struct yaml_item *v, void *owner)
 {
     struct policy_step *step = owner;
+    step->where.line = v->line; /* there is one, even if it is mistaken */
     policy_read_expression(r, v, ALL_GROUPS, false, &step->where);
 }
 
@@ -51,7 +52,7 @@ static void check_step(struct policy_reader *r, const struct yaml_item *item,
         const struct policy_step *before = &rule->steps[i];
         if (step->name.size && bytes_equal(before->name, step->name))
             policy_mistake(r, item, "steps[%zu] has this name, too", i);
-        if (!before->where.program && !before->model_count && !step->model_count) {
+        if (before->where.line == 0 && !before->model_count && !step->model_count) {
             policy_mistake(r, item, "is never reached: steps[%zu] already takes every node", i);
             return;
         }

@@ -16,8 +16,8 @@
     X(input_tokens, COUNT, "request.input_tokens", "tokens", "length of the prompt, estimated")    \
     X(output_tokens, COUNT, "request.output_tokens", "tokens", "asked for at most")                \
     X(priority, INTEGER, "request.priority", "", "0 is ordinary, greater is more important")       \
-    X(deadline_ms, MS, "request.deadline", "duration", "time that is left for the answer")         \
-    X(wall_ms, WALL, "now", "timestamp", "when the decision is made")
+    X(deadline_ms, MS, "request.deadline", "", "time that is left for the answer")                 \
+    X(wall_ms, WALL, "now", "", "when the decision is made")
 
 #define STATIC_FACTS(X)                                                                            \
     X(node, TEXT, "node.name", "", "the node's name")                                              \
@@ -40,7 +40,7 @@
     X(egress_price, AMOUNT, "link.egress_price", "USD/GiB", "price of the way back")
 
 #define LIVE_FACTS(X)                                                                              \
-    X(age_ms, MS, "node.age", "duration", "age of what the node last said of itself")              \
+    X(age_ms, MS, "node.age", "", "age of what the node last said of itself")                      \
     X(health, SHARE, "node.health", "0..1", "how well it does: latency, errors, model loaded")     \
     X(inflight, COUNT, "backend.inflight", "requests", "being worked on")                          \
     X(queued, COUNT, "backend.queued", "requests", "waiting")                                      \
@@ -49,13 +49,13 @@
     X(gpu_load, SHARE, "backend.gpu.load", "0..1", "load of its GPU")                              \
     X(gpu_memory, SHARE, "backend.gpu.memory", "0..1", "part of the GPU's memory that is in use")  \
     X(gpu_temperature, REAL, "backend.gpu.temperature", "degrees Celsius", "of its GPU")           \
-    X(ttft_p50_us, US, "backend.ttft.p50", "duration", "to the first token, half are quicker")     \
-    X(ttft_p99_us, US, "backend.ttft.p99", "duration", "to the first token, 99 % are quicker")     \
-    X(latency_p50_us, US, "backend.latency.p50", "duration", "to the whole answer, half")          \
-    X(latency_p99_us, US, "backend.latency.p99", "duration", "to the whole answer, 99 %")          \
+    X(ttft_p50_us, US, "backend.ttft.p50", "", "to the first token, half are quicker")             \
+    X(ttft_p99_us, US, "backend.ttft.p99", "", "to the first token, 99 % are quicker")             \
+    X(latency_p50_us, US, "backend.latency.p50", "", "to the whole answer, half")                  \
+    X(latency_p99_us, US, "backend.latency.p99", "", "to the whole answer, 99 %")                  \
     X(error_rate, SHARE, "backend.error_rate", "0..1", "part of its answers that failed lately")   \
     X(warm, TRUTH, "backend.warm", "", "the model is loaded")                                      \
-    X(rtt_us, US, "link.rtt", "duration", "way to the node and back")                              \
+    X(rtt_us, US, "link.rtt", "", "way to the node and back")                                      \
     X(loss, SHARE, "link.loss", "0..1", "part of the probes that were lost")
 
 #define ALL_FACTS(REQUEST, STATIC, LIVE)                                                           \

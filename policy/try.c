@@ -134,6 +134,16 @@ static void add_node(char text[400], const struct trial *t, const struct policy_
         add(text, "%.*s", (int)node.size, (const char *)node.data);
 }
 
+/* Of several steps, the same of the same candidate? */
+static bool was_said(const struct policy_plan *plan, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (plan->looks[i].candidate == plan->looks[index].candidate &&
+            plan->looks[i].verdict == plan->looks[index].verdict)
+            return true;
+    return false;
+}
+
 static void explain(const struct trial *t, int draw, struct policy_test *test)
 {
     const struct policy_plan *plan = &t->plan;
@@ -147,8 +157,12 @@ static void explain(const struct trial *t, int draw, struct policy_test *test)
     } else {
         add(text, "it is refused");
     }
+    const char *between = "; ";
     for (size_t i = plan->good > 0; i < plan->count; i++) {
-        add(text, i == (plan->good > 0) ? "; " : ", ");
+        if (was_said(plan, i))
+            continue;
+        add(text, "%s", between);
+        between = ", ";
         add_node(text, t, &plan->looks[i]);
         add(text, ": %s", policy_verdict_name((enum policy_verdict)plan->looks[i].verdict));
     }

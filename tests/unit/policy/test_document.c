@@ -232,6 +232,8 @@ static void steps_that_cannot_be_reached_are_mistakes(void **state)
          "4:27: steps[1]: is never reached: steps[0] already takes every node"},
         {"steps: [{name: a, where: node.spot}, {name: a, models: [m]}]",
          "4:45: steps[1]: steps[0] has this name, too"},
+        {"steps: [{name: a, where: node.spt}, {name: b, where: node.spot}]",
+         "4:33: steps[0].where: unknown name 'node.spt'; did you mean 'node.spot'?"},
         {"steps: [{name: a, models: [m, m]}]", "4:38: steps[0].models[1]: stands here twice"});
     struct policy_set *set = set_of(HEAD "spec: {steps: [{name: a}, {name: b, models: [big]}]}");
     policy_set_destroy(set);
