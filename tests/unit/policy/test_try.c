@@ -189,15 +189,32 @@ static void mistakes_in_tests_are_mistakes_of_the_document(void **state)
         "15:22: tests[3].expect.nod: no such key; did you mean node?");
 }
 
-static void the_tests_of_the_founding_example_pass(void **state)
+/* A file of the source, as text. */
+static const char *file_text(const char *path)
 {
     static char text[POLICY_DOCUMENT_BYTES_MAX];
-    FILE *file = fopen(GV_SOURCE_DIR "/policy/examples/video-analytics.yaml", "r");
+    FILE *file = fopen(path, "r");
     assert_non_null(file);
     size_t size = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[size] = 0;
-    assert_passes(text, 4);
+    return text;
+}
+
+static void the_tests_of_the_founding_example_pass(void **state)
+{
+    assert_passes(file_text(GV_SOURCE_DIR "/policy/examples/video-analytics.yaml"), 4);
+}
+
+static void the_documents_of_the_readme_are_right(void **state)
+{
+    const char *begin = strstr(file_text(GV_SOURCE_DIR "/policy/README.md"), "```yaml\n");
+    assert_non_null(begin);
+    begin += strlen("```yaml\n");
+    char *end = strstr(begin, "```");
+    assert_non_null(end);
+    *end = 0;
+    assert_passes(begin, 1);
 }
 
 int main(void)
@@ -212,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_split_bars_the_other_version),
         cmocka_unit_test(mistakes_in_tests_are_mistakes_of_the_document),
         cmocka_unit_test(the_tests_of_the_founding_example_pass),
+        cmocka_unit_test(the_documents_of_the_readme_are_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
