@@ -49,6 +49,7 @@ static const struct flag verify_flags[] = {
     FLAGS_END,
 };
 
+static const struct flag only_output_flags[] = {FLAG_OUTPUT, FLAGS_END};
 static const struct flag eval_flags[] = {
     {"--facts", "FILE", "JSON object with the facts that EXPR may name (- for stdin)", false},
     FLAG_OUTPUT,
@@ -109,6 +110,13 @@ static const struct command rows[] = {
      "receipt\n"
      "is consistent with the root key that it names itself. FILE may be - for stdin.",
      verify_flags, 1, 1, cli_receipt_verify},
+    {"policy check", "FILE...", "say what is wrong with documents of policies",
+     "All files are one set. Each mistake is a line FILE:LINE:COLUMN: what. Their tests are run.",
+     only_output_flags, 1, FLAGS_WORDS_MAX, cli_policy_check},
+    {"policy test", "FILE...", "run the tests that policies carry", "", only_output_flags, 1,
+     FLAGS_WORDS_MAX, cli_policy_test},
+    {"policy facts", "", "what expressions of policies may name", "", only_output_flags, 0, 0,
+     cli_policy_facts},
     {"policy eval", "[EXPR]", "say what an expression of policies gives",
      "Checks and evaluates EXPR, with the facts of FILE. Without EXPR it reads JSON lines with "
      "expr,\n"
