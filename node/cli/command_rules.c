@@ -21,6 +21,11 @@
         "--region", "R", "where it may be; none given: anywhere", true                             \
     }
 
+#define FLAG_FORCE                                                                                 \
+    {                                                                                              \
+        "--force", "NAME", "put this policy even if it leaves a model without candidates", true    \
+    }
+
 static const struct flag look_flags[] = {FLAGS_OF_A_LOOK, FLAGS_END};
 static const struct flag order_flags[] = {FLAGS_OF_AN_ORDER, FLAGS_END};
 static const struct flag rm_flags[] = {FLAG_IF_REV, FLAGS_OF_AN_ORDER, FLAGS_END};
@@ -96,6 +101,18 @@ static const struct flag price_flags[] = {
 };
 static const struct flag apply_flags[] = {
     {"-f", "FILE", "the documents; - for stdin", false},
+    FLAG_FORCE,
+    FLAGS_OF_AN_ORDER,
+    FLAGS_END,
+};
+static const struct flag policy_get_flags[] = {
+    {"--version", "N", "this version of it; not given: what is in force", false},
+    FLAGS_OF_A_LOOK,
+    FLAGS_END,
+};
+static const struct flag revert_flags[] = {
+    {"--to", "N", "to this version; not given: to the one before", false},
+    FLAG_FORCE,
     FLAGS_OF_AN_ORDER,
     FLAGS_END,
 };
@@ -210,6 +227,23 @@ static const struct command rows[] = {
     {"price rm", "NAME", "remove a sheet", no_more, rm_flags, 1, 1, cli_put},
     {"ls policies", "", "documents that decide where requests run", no_more, look_flags, 0, 0,
      cli_rules_list},
+    {"policy ls", "", "documents that decide where requests run", no_more, look_flags, 0, 0,
+     cli_rules_list},
+    {"policy get", "NAME", "the document of one of them", no_more, policy_get_flags, 1, 1,
+     cli_policy_get},
+    {"policy history", "NAME", "its versions, as far as they are kept", no_more, look_flags, 1, 1,
+     cli_rules_list},
+    {"policy diff", "NAME V1|FILE [V2|FILE]",
+     "what differs between versions of a policy, or a file",
+     "Versions are numbers of policy history. With one of them, or a FILE, the other side is what\n"
+     "is in force.",
+     look_flags, 2, 3, cli_policy_diff},
+    {"policy apply", "", "put policies in force, all of a file or none",
+     "Refused: what does not check (policy check), whose tests fail, what breaks a policy that is\n"
+     "in force, and what would leave a model of the mesh without any candidate.",
+     apply_flags, 0, 0, cli_apply},
+    {"policy revert", "NAME", "put an earlier version of a policy in force again", no_more,
+     revert_flags, 1, 1, cli_policy_revert},
     {"ls invitations", "", "who was invited, and how often it was used", no_more, look_flags, 0, 0,
      cli_rules_list},
     {"ls settings", "", "settings of the mesh", no_more, look_flags, 0, 0, cli_rules_list},

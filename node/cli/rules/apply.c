@@ -1,7 +1,8 @@
 /* `grapevine apply -f FILE`: all documents of a file in one command: all of them take effect, or
- * none. */
+ * none. `policy apply` takes policies alone. */
 #include "node/cli/clock.h"
 #include "node/cli/dir/files.h"
+#include "node/cli/gate.h"
 #include "node/cli/rules/document.h"
 #include "node/cli/rules/order.h"
 
@@ -36,10 +37,23 @@ static enum cli_exit read_documents(struct apply *a)
                         : say_error(CLI_USAGE, "no document: %s: nothing to apply", a->path);
 }
 
+static enum cli_exit refuse_others(const struct apply *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (a->ops[i].kind != REGISTRY_POLICY)
+            return say_error(CLI_USAGE, "not a policy: %s: document %zu: use grapevine apply",
+                             a->path, i + 1);
+    return CLI_DONE;
+}
+
 static enum cli_exit apply(struct apply *a)
 {
     char done[64];
     enum cli_exit code = read_documents(a);
+    if (code == CLI_DONE && strcmp(a->cli->command->name, "policy apply") == 0)
+        code = refuse_others(a);
+    if (code == CLI_DONE)
+        code = gate_policies(a->cli, a->ops, a->count, buf_bytes(&a->yaml), a->path);
     if (code != CLI_DONE)
         return code;
     snprintf(done, sizeof done, "%zu document%s applied", a->count, a->count == 1 ? "" : "s");

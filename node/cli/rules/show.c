@@ -53,6 +53,11 @@ static const struct list {
      {"name", "node", "tier", "region", "model", "per_1k_input_tokens", "per_1k_output_tokens",
       "per_gib_egress", "rev", NULL}},
     {"ls policies", "policy", {"NAME", "VERSION", "REV", NULL}, {"name", "version", "rev", NULL}},
+    {"policy ls", "policy", {"NAME", "VERSION", "REV", NULL}, {"name", "version", "rev", NULL}},
+    {"policy history",
+     "policy_version",
+     {"VERSION", "REV", "CHANGED_MS", "AUTHOR", NULL},
+     {"version", "rev", "changed_ms", "author", NULL}},
     {"ls settings", "setting", {"KEY", "VALUE", "REV", NULL}, {"key", "value", "rev", NULL}},
 };
 
