@@ -16,6 +16,7 @@
 #include "node/mesh/mesh.h"
 #include "node/routing/candidates.h"
 #include "node/routing/policies.h"
+#include "node/routing/rollouts.h"
 #include "node/rules/rules.h"
 #include "node/telemetry/decisions.h"
 #include "node/telemetry/metrics.h"
@@ -75,6 +76,7 @@ struct lane {
 
     struct candidates candidates;
     struct policies policies;
+    struct rollouts rollouts;
     struct policy_retry retries; /* how many of them this node may make */
     struct metrics metrics;
     struct receipts receipts;

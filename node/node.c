@@ -361,6 +361,7 @@ static void lane_init(struct node *n)
     candidates_init(&lane->candidates, seed);
     receipts_init(&lane->receipts, cfg->loop, cfg->identity);
     decisions_init(&lane->decisions);
+    rollouts_init(&lane->rollouts);
     policy_retry_init(&lane->retries, policy_retry_defaults);
     io_task_init(&n->drained, on_drained);
 }
@@ -563,6 +564,7 @@ void node_close(struct node *n)
     remote_fini(&lane->remote);
     candidates_fini(&lane->candidates);
     policies_fini(&lane->policies);
+    rollouts_fini(&lane->rollouts);
     if (lane->signer.batch)
         signer_fini(&lane->signer);
     buf_fini(&lane->scratch);

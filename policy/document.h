@@ -132,6 +132,9 @@ size_t policy_set_count(const struct policy_set *set);
 const struct policy_rule *policy_set_rule(const struct policy_set *set, size_t index);
 /* The newest of that name; NULL. */
 const struct policy_rule *policy_set_find(const struct policy_set *set, struct bytes name);
+/* A version whose rollout is given up decides over no request any more; those it had are the older
+ * versions'. Nothing where there is none that is rolled out. */
+void policy_set_withdraw(struct policy_set *set, struct bytes name, uint64_t version);
 /* Strategies that the set's documents define. */
 size_t policy_set_strategy_count(const struct policy_set *set);
 const struct policy_strategy *policy_set_strategy(const struct policy_set *set, size_t index);

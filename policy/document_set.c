@@ -317,6 +317,17 @@ const struct policy_strategy *policy_set_strategy(const struct policy_set *set, 
     return set->strategies[index];
 }
 
+void policy_set_withdraw(struct policy_set *set, struct bytes name, uint64_t version)
+{
+    for (size_t i = 0; i < set->head_count; i++) {
+        struct policy_rule *rule = set->heads[i].rule;
+        if (rule && rule->version == version && rule->rollout_percent < 100 &&
+            bytes_equal(rule->name, name))
+            rule->rollout_percent = 0;
+    }
+    stack_rollouts(set);
+}
+
 static bool takes_key(const struct entry *entry, uint64_t key)
 {
     const struct policy_rule *rule = entry->rule;

@@ -6,6 +6,8 @@
 #include "node/ingress/answer.h"
 #include "node/lane.h"
 
+#include <math.h>
+
 static void count(struct exchange *x, enum err failure)
 {
     struct metrics *m = &x->lane->metrics;
@@ -44,7 +46,8 @@ static void fill_hashes(struct exchange *x, struct receipt *r)
 /* This node itself refused what the rules forbid: worth a signature, too. */
 static bool is_refuser(const struct exchange *x)
 {
-    bool is_rule = x->failure == ERR_RESIDENCY || x->failure == ERR_TENANT;
+    bool is_rule =
+        x->failure == ERR_RESIDENCY || x->failure == ERR_TENANT || x->failure == ERR_NOT_ALLOWED;
     return is_rule && x->below.size == 0 && x->endpoint && x->endpoint->kind == API_INFER;
 }
 
@@ -106,13 +109,35 @@ static bool make_record(struct exchange *x)
     return true;
 }
 
+/* A client that went away, or asked for what is not there, says nothing of the policy. */
+static void note_rollout(struct exchange *x)
+{
+    if (x->terms.rule.size == 0 || x->failure == ERR_CLIENT_GONE)
+        return;
+    const struct rollout_outcome outcome = {
+        .name = x->terms.rule,
+        .version = x->terms.rule_version,
+        .is_failure = x->failure != ERR_OK || x->status >= 500,
+        .latency_us = io_now_us(x->lane->loop) - x->started_us,
+        .cost_usd = x->terms.spent_usd > 0 ? x->terms.spent_usd : NAN,
+    };
+    rollouts_note(x->lane, &outcome);
+}
+
+/* Where a request came in it is known how it went on the whole. */
+static void keep_notes(struct exchange *x)
+{
+    note_rollout(x);
+    keep_receipt(x);
+}
+
 void exchange_account(struct exchange *x, enum err failure)
 {
     exchange_set_state(x, EXCHANGE_DONE);
     x->failure = failure;
     count(x, failure);
     if (!x->from) /* a peer that would have got the receipt is gone, or saw the answer break off */
-        keep_receipt(x);
+        keep_notes(x);
 }
 
 /* Our receipt, then those from below with the certificates that our peer cannot know. */
@@ -157,7 +182,7 @@ void exchange_finish(struct exchange *x)
         return;
     }
     if (!x->from)
-        keep_receipt(x);
+        keep_notes(x);
     x->sink->end(x, bytes_of(NULL, 0));
     exchange_release(x);
 }

@@ -37,10 +37,20 @@ static enum err print_node(struct buf *out, const struct event *e)
     return buf_append_str(out, "null");
 }
 
+static enum err print_policy(struct buf *out, const struct event *e)
+{
+    TRY(buf_append_str(out, "\"policy\":\""));
+    TRY(buf_append_json_escaped(out, bytes_from_str(e->policy)));
+    return buf_printf(out, "\",\"version\":%llu,\"reason\":\"%s\"}\n",
+                      (unsigned long long)e->version, e->guard);
+}
+
 static enum err print_event(struct buf *out, const struct event *e)
 {
     TRY(buf_printf(out, "{\"time_ms\":%llu,\"event\":\"%s\",", (unsigned long long)e->time_ms,
                    events_kind_name(e->kind)));
+    if (e->kind == EVENT_POLICY_WITHDRAWN)
+        return print_policy(out, e);
     TRY(print_node(out, e));
     TRY(e->reason == ERR_OK
             ? buf_append_str(out, ",\"reason\":null,\"accusers\":[")

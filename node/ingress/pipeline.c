@@ -86,9 +86,12 @@ static enum stage_result stage_route(struct exchange *x)
     if (!is_first && (!attempt_may_start(x) || !policy_retry_take(&x->lane->retries, now_ms)))
         return fail(x, exchange_remaining_ms(x) == 0 ? ERR_DEADLINE /* however it ended */
                                                      : public_reason(x->last_failure));
-    enum err e = choose(x->lane, x, &x->attempts[x->attempt_count].choice);
+    struct choice *choice = &x->attempts[x->attempt_count].choice;
+    enum err e = choose(x->lane, x, choice);
     if (e == ERR_OK)
         return STAGE_NEXT;
+    if (is_first && choice->rule && terms_set_rule(x, choice->rule) != ERR_OK)
+        return fail(x, ERR_NO_MEMORY);
     if (!is_first)
         return fail(x, public_reason(x->last_failure));
     if (e == ERR_MODEL_NOT_FOUND)
@@ -144,7 +147,7 @@ void exchange_retry(struct exchange *x, enum err reason)
 {
     exchange_set_state(x, EXCHANGE_ROUTING);
     if (err_class(reason) == ERR_CLASS_REJECT && reason != ERR_MODEL_NOT_FOUND &&
-        reason != ERR_PROTOCOL && reason != ERR_RESIDENCY) {
+        reason != ERR_PROTOCOL && reason != ERR_RESIDENCY && reason != ERR_NOT_ALLOWED) {
         exchange_fail(x, reason, NULL);
         return;
     }

@@ -4,9 +4,10 @@
 const char *events_kind_name(enum event_kind kind)
 {
     static const char *const names[] = {
-        [EVENT_JOINED] = "joined",     [EVENT_SUSPECT] = "suspect", [EVENT_DOWN] = "down",
-        [EVENT_BACK] = "back",         [EVENT_LEFT] = "left",       [EVENT_FORGOTTEN] = "forgotten",
-        [EVENT_CONFLICT] = "conflict",
+        [EVENT_JOINED] = "joined",     [EVENT_SUSPECT] = "suspect",
+        [EVENT_DOWN] = "down",         [EVENT_BACK] = "back",
+        [EVENT_LEFT] = "left",         [EVENT_FORGOTTEN] = "forgotten",
+        [EVENT_CONFLICT] = "conflict", [EVENT_POLICY_WITHDRAWN] = "policy_withdrawn",
     };
     return names[kind];
 }
@@ -71,6 +72,15 @@ void events_add_conflict(struct events *ev, uint64_t wall_ms, const struct id *i
         return;
     struct event e = {.time_ms = wall_ms, .kind = EVENT_CONFLICT, .id = *id, .reason = ERR_EXISTS};
     set_name(e.node, name);
+    events_add(ev, &e);
+}
+
+void events_add_policy(struct events *ev, uint64_t wall_ms, const char *policy, uint64_t version,
+                       const char *guard)
+{
+    struct event e = {
+        .time_ms = wall_ms, .kind = EVENT_POLICY_WITHDRAWN, .version = version, .guard = guard};
+    bytes_to_str(bytes_from_str(policy), e.policy, sizeof e.policy);
     events_add(ev, &e);
 }
 

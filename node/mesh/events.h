@@ -1,7 +1,7 @@
-/* What happened to the members, newest last: the last EVENTS_KEPT of them, numbered since the start
- * of this process, and readers who follow. A reader keeps a number and nothing else, so that a slow
- * one costs no memory: it learns that it missed some. Filled by whoever obeys gossip's effects,
- * read by node/ingress/local_events.c for `grapevine events`. */
+/* What happened to the members and to rollouts, newest last: the last EVENTS_KEPT of it, numbered
+ * since the start of this process, and readers who follow. A reader keeps a number and nothing
+ * else, so that a slow one costs no memory: it learns that it missed some. Filled by whoever obeys
+ * gossip's effects and by routing, read by node/ingress/local_events.c for `grapevine events`. */
 #ifndef NODE_MESH_EVENTS_H
 #define NODE_MESH_EVENTS_H
 
@@ -9,6 +9,7 @@
 #include "gossip/gossip.h"
 
 #define EVENTS_KEPT 256
+#define EVENTS_POLICY_MAX 128    /* of a policy's name */
 #define EVENTS_CONFLICT_MS 10000 /* one that goes on is told as seldom */
 
 enum event_kind {
@@ -18,7 +19,8 @@ enum event_kind {
     EVENT_BACK,
     EVENT_LEFT,
     EVENT_FORGOTTEN,
-    EVENT_CONFLICT, /* another process speaks under this node's key */
+    EVENT_CONFLICT,         /* another process speaks under this node's key */
+    EVENT_POLICY_WITHDRAWN, /* this node gave up a rollout */
 };
 const char *events_kind_name(enum event_kind kind); /* "joined" "suspect" ... */
 
@@ -31,6 +33,10 @@ struct event {
     enum err reason; /* OK: the node said so itself */
     char accusers[GOSSIP_ACCUSERS][GOSSIP_NAME_MAX + 1];
     size_t accuser_count;
+    char policy[EVENTS_POLICY_MAX + 1]; /* of POLICY_WITHDRAWN; the fields above but kind and time
+                                           mean nothing then */
+    uint64_t version;
+    const char *guard; /* that it broke, a word that lives as long as the program */
 };
 
 struct events {
@@ -54,6 +60,8 @@ bool events_add_change(struct events *ev, uint64_t wall_ms, const struct gossip_
                        const char *const names[]);
 void events_add_conflict(struct events *ev, uint64_t wall_ms, const struct id *id,
                          const char *name);
+void events_add_policy(struct events *ev, uint64_t wall_ms, const char *policy, uint64_t version,
+                       const char *guard);
 
 /* Begins with the `last` newest ones that are kept. */
 void events_subscribe(struct events *ev, struct events_reader *reader, size_t last);

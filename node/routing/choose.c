@@ -187,6 +187,7 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
 {
     struct decision d;
     const struct candidate_set *set = candidates_find(lane, exchange_model(x));
+    ret_choice->rule = NULL;
     if (!lane->policies.set)
         return ERR_NO_CANDIDATE;
     enum err e = decide(lane, x, &lane->rng, &d);
@@ -194,8 +195,10 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
         fill(lane, &d, ret_choice);
     else if (e == ERR_NO_CANDIDATE && set)
         e = reason_for_none(lane, x, &d, set);
-    if (e != ERR_MODEL_NOT_FOUND)
-        note(lane, x, &d, e == ERR_OK ? ret_choice->reason : err_word(e));
+    if (e == ERR_MODEL_NOT_FOUND)
+        return e;
+    ret_choice->rule = d.rule;
+    note(lane, x, &d, e == ERR_OK ? ret_choice->reason : err_word(e));
     return e;
 }
 

@@ -15,7 +15,8 @@ struct choice {
     uint64_t facts_age_ms; /* of the facts it was chosen by; 0 for a local one */
     struct bytes model;    /* to be asked for: another than the client's in a cascade; the
                               candidates' until the next call */
-    const struct policy_rule *rule; /* that decided; for terms_follow, in the same turn */
+    const struct policy_rule *rule; /* that decided, also over nobody; for the same turn; NULL:
+                                       none */
     uint16_t step;
     double cost_usd;         /* expected; NAN: not known */
     uint64_t hedge_after_ms; /* a second attempt may start then; 0: none, as on every node but the

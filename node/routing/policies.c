@@ -155,6 +155,7 @@ void policies_load(struct lane *lane)
     candidates_invalidate(&lane->candidates); /* their pools belong to the set before */
     policy_set_destroy(p->set);
     p->set = set;
+    rollouts_renew(&lane->rollouts, set);
     p->is_broken = false;
     p->reloads++;
     p->reads_headers = false;

@@ -10,14 +10,8 @@
 #include "policy/policy.h"
 
 #define POLICIES_VM_BYTES (256 * 1024) /* for what expressions make during one evaluation */
-#define POLICIES_WITHDRAWN_MAX 16
 
 struct lane;
-
-struct policies_withdrawn { /* a rollout that this node gave up */
-    char name[POLICY_NAME_MAX + 1];
-    uint64_t version; /* 0: a free row */
-};
 
 struct policies {
     struct policy_set *set; /* NULL: none could be made yet */
@@ -25,8 +19,6 @@ struct policies {
     bool is_broken;     /* the documents in force are older than the registry's */
     bool reads_headers; /* some expression reads request.headers */
     uint64_t reloads, failures;
-    struct policies_withdrawn withdrawn[POLICIES_WITHDRAWN_MAX];
-    size_t next_withdrawn;
 };
 
 /* NO_MEMORY. The set is the built-in policy alone. */

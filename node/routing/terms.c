@@ -203,13 +203,20 @@ void terms_give(const struct exchange *x, struct envelope *e)
 
 /* --- attempts */
 
+enum err terms_set_rule(struct exchange *x, const struct policy_rule *rule)
+{
+    struct terms *t = &x->terms;
+    if (t->rule_version != rule->version || !bytes_equal(t->rule, rule->name))
+        TRY(keep(x, rule->name, &t->rule));
+    t->rule_version = rule->version;
+    return ERR_OK;
+}
+
 enum err terms_follow(struct exchange *x, const struct choice *choice)
 {
     struct terms *t = &x->terms;
     const struct policy_rule *rule = choice->rule;
-    if (t->rule_version != rule->version || !bytes_equal(t->rule, rule->name))
-        TRY(keep(x, rule->name, &t->rule));
-    t->rule_version = rule->version;
+    TRY(terms_set_rule(x, rule));
     t->step = choice->step;
     t->attempts_max = rule->limits.attempts;
     if (rule->limits.deadline_ms >= 0)

@@ -43,6 +43,9 @@ void terms_take(struct exchange *x, const struct envelope *e);
 void terms_give(const struct exchange *x, struct envelope *e);
 
 struct choice;
+struct policy_rule;
+/* This rule decided over it, whatever it decided. NO_MEMORY. */
+MUST_CHECK enum err terms_set_rule(struct exchange *x, const struct policy_rule *rule);
 /* An attempt begins: what it commits the later ones to, and the body's model where it asks for
  * another one. NO_MEMORY, errors of body_splice. */
 MUST_CHECK enum err terms_follow(struct exchange *x, const struct choice *choice);

@@ -51,6 +51,13 @@ static enum err single(struct buf *out, const char *name, const char *type, cons
     return buf_printf(out, "grapevine_%s %" PRIu64 "\n", name, value);
 }
 
+enum err metrics_put_rows(struct buf *out, const struct metrics_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        TRY(single(out, rows[i].name, rows[i].kind, rows[i].help, rows[i].value));
+    return ERR_OK;
+}
+
 static enum err histogram(struct buf *out, const char *name, const char *help,
                           const struct metrics_histogram *h)
 {
@@ -345,6 +352,7 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
     TRY(single(out, "signatures_total", "counter",
                "Batch signatures made for envelopes and answers' receipts.",
                lane->signer.signatures));
+    TRY(metrics_routing_write(lane, out));
     TRY(backends(lane, out));
     TRY(figures(lane, out));
     TRY(peers(lane, out));

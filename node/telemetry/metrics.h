@@ -53,6 +53,12 @@ struct lane;
 /* The whole page. LIMIT when it does not fit `out`. */
 MUST_CHECK enum err metrics_write(const struct lane *lane, struct buf *out);
 /* The part about the rules; nothing where there are none. */
+struct metrics_row { /* a figure without labels */
+    const char *name, *kind, *help;
+    uint64_t value;
+};
+MUST_CHECK enum err metrics_put_rows(struct buf *out, const struct metrics_row *rows, size_t count);
+MUST_CHECK enum err metrics_routing_write(const struct lane *lane, struct buf *out);
 MUST_CHECK enum err metrics_rules_write(const struct lane *lane, struct buf *out);
 
 #endif

@@ -6,25 +6,11 @@
 
 #include <inttypes.h>
 
-struct row {
-    const char *name, *kind, *help;
-    uint64_t value;
-};
-
-static enum err put(struct buf *out, const struct row *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        TRY(buf_printf(
-            out, "# HELP grapevine_%s %s\n# TYPE grapevine_%s %s\ngrapevine_%s %" PRIu64 "\n",
-            rows[i].name, rows[i].help, rows[i].name, rows[i].kind, rows[i].name, rows[i].value));
-    return ERR_OK;
-}
-
 static enum err put_state(const struct rules *r, struct buf *out)
 {
     struct rules_status s;
     rules_status(r, &s);
-    const struct row rows[] = {
+    const struct metrics_row rows[] = {
         {"rules_epoch", "gauge", "Of the rules in force here.", s.epoch},
         {"rules_applied_index", "gauge", "Last entry of the log that was applied.", s.applied},
         {"rules_commit_index", "gauge", "Last one that is known to be committed.", s.commit},
@@ -38,7 +24,7 @@ static enum err put_state(const struct rules *r, struct buf *out)
         {"raft_is_leader", "gauge", "1: this node leads.", s.is_leader},
         {"raft_is_voter", "gauge", "1: this node votes.", s.is_voter},
     };
-    return put(out, rows, sizeof rows / sizeof rows[0]);
+    return metrics_put_rows(out, rows, sizeof rows / sizeof rows[0]);
 }
 
 static enum err put_core(const struct rules *r, struct buf *out)
@@ -46,7 +32,7 @@ static enum err put_core(const struct rules *r, struct buf *out)
     struct raft_status s;
     struct raft_counts c;
     rules_raft_status(r, &s, &c);
-    const struct row rows[] = {
+    const struct metrics_row rows[] = {
         {"raft_elections_total", "counter", "Candidacies of this node.", c.elections},
         {"raft_step_downs_total", "counter", "Times that it ceased to lead.", c.step_downs},
         {"raft_proposals_total", "counter", "Entries that it was given as the leader.",
@@ -57,7 +43,7 @@ static enum err put_core(const struct rules *r, struct buf *out)
         {"raft_uncommitted_bytes", "gauge", "Of entries that a leader waits for.",
          s.uncommitted_bytes},
     };
-    return put(out, rows, sizeof rows / sizeof rows[0]);
+    return metrics_put_rows(out, rows, sizeof rows / sizeof rows[0]);
 }
 
 static enum err put_disk(const struct rules_counts *c, struct buf *out)
@@ -83,7 +69,7 @@ static enum err put_disk(const struct rules_counts *c, struct buf *out)
 
 static enum err put_commands(const struct rules_counts *c, struct buf *out)
 {
-    const struct row rows[] = {
+    const struct metrics_row rows[] = {
         {"rules_calls_waiting", "gauge", "Commands and consistent reads under way.", c->waiting},
         {"rules_ranges_pulled_total", "counter", "Ranges of the log taken from others.",
          c->ranges_pulled},
@@ -100,7 +86,7 @@ static enum err put_commands(const struct rules_counts *c, struct buf *out)
                    "\ngrapevine_rules_commands_total{outcome=\"refused\"} %" PRIu64
                    "\ngrapevine_rules_commands_total{outcome=\"unknown\"} %" PRIu64 "\n",
                    c->committed, c->refused, c->unknown));
-    return put(out, rows, sizeof rows / sizeof rows[0]);
+    return metrics_put_rows(out, rows, sizeof rows / sizeof rows[0]);
 }
 
 enum err metrics_rules_write(const struct lane *lane, struct buf *out)

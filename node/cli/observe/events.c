@@ -39,7 +39,8 @@ static void print_words(const cJSON *event)
     const cJSON *accuser;
     const char *before = "  by ";
     print_time(event);
-    printf("  %-9s  %s", text_of(event, "event"), text_of(event, "node"));
+    const char *policy = text_of(event, "policy");
+    printf("  %-9s  %s", text_of(event, "event"), policy[0] ? policy : text_of(event, "node"));
     if (text_of(event, "reason")[0])
         printf("  %s", text_of(event, "reason"));
     cJSON_ArrayForEach(accuser, cJSON_GetObjectItemCaseSensitive(event, "accusers"))

@@ -9,6 +9,7 @@
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
 #include "node/mesh/core.h"
+#include "node/mesh/orders.h"
 #include "tests/support/trust_fixture.h"
 
 #include <math.h>
@@ -82,6 +83,8 @@ static inline int lane_setup(void **state)
     rng_init(&lane->rng, 1);
     candidates_init(&lane->candidates, seed);
     decisions_init(&lane->decisions);
+    rollouts_init(&lane->rollouts);
+    events_init(mesh_events(&w->mesh));
     policy_retry_init(&lane->retries, policy_retry_defaults);
     assert_int_equal(policies_init(&lane->policies), ERR_OK);
     assert_int_equal(h2_create(&h2_cfg, &h2_ops, NULL, &w->h2), ERR_OK);
@@ -100,6 +103,7 @@ static inline int lane_teardown(void **state)
     struct lane_world *w = *state;
     candidates_fini(&w->lane.candidates);
     policies_fini(&w->lane.policies);
+    rollouts_fini(&w->lane.rollouts);
     decisions_fini(&w->lane.decisions);
     h2_destroy(w->h2);
     io_loop_destroy(w->lane.loop);
