@@ -77,8 +77,7 @@ ends_with() { # ends_with STATUS PID
 }
 
 echo "-- help and usage"
-expect 0 help && out "config check" && out "receipt verify"
-! grep -qw explain "$work/out" || fail "help lists a command that is not there"
+expect 0 help && out "config check" && out "receipt verify" && out "explain"
 expect 0 --help && out "usage: grapevine COMMAND"
 for command in init invite join run "config check" status "ls nodes" "ls models" "receipt get" \
     "receipt verify" events leave "gossip key rotate" "gossip key status" version help; do
