@@ -21,6 +21,7 @@
 #define GOSSIP_RUMOURS_MAX 1024   /* one more replaces the one told most often */
 #define GOSSIP_GUESTS_MAX 64
 #define GOSSIP_WANTED_MAX 256
+#define GOSSIP_GIVEN_MAX 16   /* things in one long datagram, and remembered of it */
 #define GOSSIP_ONWARD_MAX 512 /* records that wait to be relayed */
 #define GOSSIP_REGIONS_MAX 64
 #define GOSSIP_ABROAD_MAX (GOSSIP_REGIONS_MAX * GOSSIP_GATEWAYS)

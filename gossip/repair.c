@@ -17,18 +17,50 @@
 #define WANTED_MS 400 /* as long is nobody else asked for the same */
 #define WANTS_PER_MESSAGE 48
 
+/* The same again before it can have arrived, as when both sides saw a difference, says nothing. */
+static bool is_lost(const struct gossip *g, const struct gossip_given *given, uint32_t tag)
+{
+    uint32_t age_ms = (uint32_t)g->now_ms - given->at_ms;
+    return given->tag == tag && age_ms > WANTED_MS && age_ms < GIVEN_MS;
+}
+
+/* What one member needs twice within a moment did not arrive: by loss, or because the datagrams
+ * that it was in are too long for the way, where each of several short things may pass alone. */
+static void note_given(struct gossip *g, struct gossip_row *peer)
+{
+    for (size_t i = 0; i < g->giving_count; i++)
+        for (size_t k = 0; k < GOSSIP_GIVEN_MAX; k++)
+            if (is_lost(g, &peer->given[k], g->giving[i]))
+                peer->narrow_until_ms = g->now_ms + NARROW_MS;
+    for (size_t i = 0; i < g->giving_count; i++)
+        peer->given[peer->given_next++ % GOSSIP_GIVEN_MAX] =
+            (struct gossip_given){g->giving[i], (uint32_t)g->now_ms};
+}
+
 /* Paths of less than 1,400 bytes exist, and tell nobody. Half of what is long for one that seems to
  * be so goes over a link: not all, since a link leads where the member's record says, and a
  * datagram is answered to where it came from. */
 static void answer(struct gossip *g, const struct gossip_from *to)
 {
     bool is_long = to->row && !to->over_link && g->message.size > NARROW_MAX;
+    if (is_long)
+        note_given(g, to->row);
+    g->giving_count = 0;
     if (!is_long || g->now_ms >= to->row->narrow_until_ms || rng_below(&g->rng, 2)) {
         gossip_answer(g, to);
         return;
     }
     struct gossip_from by_link = {.row = to->row, .id = to->id, .over_link = true};
     gossip_answer(g, &by_link);
+}
+
+/* A tag tells things apart, not for certain: a link is no harm. */
+static void giving(struct gossip *g, const struct id *owner, uint64_t what, uint64_t version)
+{
+    uint64_t parts[2] = {what, version};
+    uint64_t hash = crypto_siphash(owner->bytes, bytes_of(parts, sizeof(parts)));
+    if (g->giving_count < GOSSIP_GIVEN_MAX)
+        g->giving[g->giving_count++] = (uint32_t)(hash | 1); /* 0: free */
 }
 
 static uint32_t exponent_of(const struct gossip *g)
@@ -98,23 +130,6 @@ static size_t room_for(const struct gossip *g, const struct gossip_from *to)
     return g->message.size < room ? room - g->message.size : 0;
 }
 
-/* What one member needs twice within a moment did not arrive: by loss, or because it is too long
- * for the way. `what` tells things apart, not for certain: a link is no harm. */
-static void note_long(struct gossip *g, const struct gossip_from *to, uint64_t what, size_t size)
-{
-    struct gossip_row *peer = to->row;
-    if (!peer || to->over_link || size <= NARROW_MAX)
-        return;
-    if (g->now_ms - peer->given_since_ms > GIVEN_MS) {
-        peer->given_since_ms = g->now_ms;
-        peer->given = 0;
-    }
-    uint64_t bit = UINT64_C(1) << what % 64;
-    if (peer->given & bit)
-        peer->narrow_until_ms = g->now_ms + NARROW_MS;
-    peer->given |= bit;
-}
-
 /* Rows [at, end) of the table, as many as a message takes at a time. */
 static size_t put_versions(struct gossip *g, size_t at, size_t end, const struct gossip_from *to)
 {
@@ -147,7 +162,7 @@ static void put_bucket(struct gossip *g, const struct gossip_from *to, uint32_t 
             answer(g, to);
         at = put_versions(g, at, end, to);
     }
-    note_long(g, to, index, g->message.size);
+    giving(g, &g->self->member.id, GOSSIP_KINDS + index, 0);
 }
 
 void gossip_repair_on_digest(struct gossip *g, struct gossip_from *from, struct bytes *message,
@@ -222,15 +237,15 @@ static void give(struct gossip *g, const struct gossip_from *to, struct gossip_r
                  uint32_t kinds)
 {
     for (int kind = 0; kind < GOSSIP_KINDS && gossip_may_know(g, to->row, row); kind++) {
-        if (!(kinds & 1u << kind))
+        if (!(kinds & 1u << kind) || !gossip_has_record(row, kind))
             continue;
-        note_long(g, to, row->member.id.bytes[1] + (unsigned)kind, gossip_records_size(row, kind));
-        if (gossip_records_put(g, row, kind, 0, room_for(g, to)))
-            continue;
-        answer(g, to);
+        size_t size = gossip_records_size(row, kind);
+        if (size > room_for(g, to))
+            answer(g, to);
         struct gossip_from by_link = {.row = to->row, .id = to->id, .over_link = true};
-        bool fits = gossip_records_size(row, kind) <= room_for(g, to);
+        bool fits = size <= room_for(g, to);
         const struct gossip_from *way = fits ? to : &by_link;
+        giving(g, &row->member.id, (unsigned)kind, row->member.records[kind].version);
         if (gossip_records_put(g, row, kind, 0, room_for(g, way)) && !fits)
             answer(g, way);
     }

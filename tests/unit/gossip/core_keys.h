@@ -30,6 +30,11 @@ struct world_node {
 
 /* --- make-believe */
 
+static inline const char *world_region(const char *name)
+{
+    return name[0] == '@' ? "abroad" : "here";
+}
+
 static inline enum err world_check(void *ctx, enum gossip_kind kind, const char *name,
                                    const char *region, struct bytes payload, uint64_t wall_ms,
                                    struct gossip_owner *ret_owner)
@@ -42,7 +47,7 @@ static inline enum err world_check(void *ctx, enum gossip_kind kind, const char 
     *ret_owner = (struct gossip_owner){.not_after_ms = ends_soon ? WORLD_WALL_MS : UINT64_MAX / 4};
     memcpy(ret_owner->key, payload.data, 32);
     bytes_to_str(bytes_skip(payload, 32), ret_owner->name, sizeof(ret_owner->name));
-    memcpy(ret_owner->region, "here", 5);
+    snprintf(ret_owner->region, sizeof(ret_owner->region), "%s", world_region(ret_owner->name));
     return ERR_OK;
 }
 

@@ -24,6 +24,7 @@ struct world {
     size_t count;
     bool cut[WORLD_MAX][WORLD_MAX];           /* nothing passes */
     bool cut_datagrams[WORLD_MAX][WORLD_MAX]; /* from, to */
+    size_t datagram_max;                      /* longer ones are lost; 0: none */
     struct world_mail queue[WORLD_QUEUE];     /* a ring */
     size_t head;
     size_t tail;
@@ -103,7 +104,7 @@ static inline void world_start(struct world *w, size_t i)
     struct world_node *n = &w->nodes[i];
     struct gossip_cfg cfg = {.mesh = {{7}},
                              .name = n->name,
-                             .region = "here",
+                             .region = world_region(n->name),
                              .seed = i + 1,
                              .incarnation = n->persisted,
                              .now_ms = w->now_ms,

@@ -8,7 +8,9 @@
 
 static inline bool world_passes(const struct world *w, const struct world_mail *m)
 {
-    return !w->cut[m->from][m->to] && (m->over_link || !w->cut_datagrams[m->from][m->to]);
+    bool is_too_long = w->datagram_max && m->size > w->datagram_max;
+    bool is_lost = !m->over_link && (w->cut_datagrams[m->from][m->to] || is_too_long);
+    return !w->cut[m->from][m->to] && !is_lost;
 }
 
 static inline void world_receive(struct world *w, size_t from, size_t to, bool over_link,
