@@ -10,6 +10,7 @@
 #include "gossip/inner.h"
 
 #define CONFIRM_MS 1000   /* then others are asked to confirm */
+#define LOOK_MS 1000      /* between two looks at one member abroad because others accuse it */
 #define ACCUSERS_ABROAD 2 /* of our three gateways, one may know nothing of it */
 #define ANSWER_MS 100     /* between two of our answers to one accuser */
 #define SPEAKS_MS 5000
@@ -183,6 +184,19 @@ static void pass_on_abroad(struct gossip *g, struct gossip_row *subject,
     gossip_post(g, subject);
 }
 
+/* Its own region notices first who is dead there: no evidence to us, but a reason to look at once,
+ * since a gateway abroad comes in turn only now and then. */
+static void look_abroad(struct gossip *g, struct gossip_row *subject,
+                        const struct gossip_part *part)
+{
+    bool is_news = subject->is_abroad && subject->member.state == GOSSIP_ALIVE &&
+                   part->incarnation == subject->member.incarnation;
+    if (!is_news || g->now_ms - subject->doubted_ms < LOOK_MS)
+        return;
+    subject->doubted_ms = g->now_ms;
+    gossip_probe_now(g, subject);
+}
+
 void gossip_suspicion_on_accusation(struct gossip *g, const struct gossip_from *from,
                                     const struct gossip_part *part)
 {
@@ -192,6 +206,8 @@ void gossip_suspicion_on_accusation(struct gossip *g, const struct gossip_from *
         on_own_accusation(g, from, accuser, part);
         return;
     }
+    if (subject)
+        look_abroad(g, subject, part);
     if (!subject || !accuser || part->incarnation != subject->member.incarnation ||
         accuser == g->self || subject->accusation_count == GOSSIP_ACCUSERS ||
         !gossip_is_live(subject) || stands(subject, &accuser->member.id))
