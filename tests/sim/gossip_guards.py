@@ -1,10 +1,8 @@
-"""The guards of the gossip core: what each is for, the text that takes it out, and who must "
-      "miss it.
+"""The guards of the gossip core: what each is for, the text that takes it out, who must miss it.
 
-Text stands in the code exactly once, or gossip_mutants says so: who changes a guard changes it "
-      "here.
-A detector is a scenario of gossip_sim with options, or a unit test; the first that fails ends "
-      "it."""
+Text stands in the code exactly once, or gossip_mutants says so: who changes a guard changes it
+here. A detector is a scenario of gossip_sim with options, or a unit test; the first that fails
+ends it."""
 import dataclasses
 
 
@@ -265,6 +263,10 @@ guard("two_keys", "the gossip key before the newest still opens", ["keys", "mixe
       ("gossip/receive.c", "i < g->cfg.key_count && result", "i < 1 && result"))
 guard("narrow_ways", "what is too long for the way of datagrams goes over a link", ["narrow"],
       ("gossip/repair.c", "    if (!is_long || g->now_ms", "    if (true || g->now_ms"))
+guard("narrow_for_many", "... also where each of the things in it is short", ["test_repair"],
+      ("gossip/repair.c", "    if (is_long)\n", "    if (is_long && g->giving_count == 1)\n"))
+guard("asked_in_earnest", "what two exchanges brought at once was not lost", ["test_repair"],
+      ("gossip/repair.c", "age_ms > WANTED_MS && age_ms", "age_ms"))
 guard("wanted_once", "what two were asked for is not asked of a third", ["test_gossip_guards"],
       ("gossip/repair.c", "uint32_t left = is_second ? kinds : kinds & ~w->kinds;",
        "uint32_t left = is_second ? kinds : kinds;"))
@@ -288,3 +290,8 @@ guard("told_abroad", "accusations of a member abroad reach it",
       ("gossip/suspicion.c", "        pass_on_abroad(g, subject, part);\n",
        "        (void)pass_on_abroad;\n"),
       redundant="... by the accused's own gateways, too")
+guard("looks_abroad", "whom its own region accuses is probed by gateways at once", ["test_scope"],
+      ("gossip/suspicion.c", "        look_abroad(g, subject, part);\n",
+       "        (void)look_abroad;\n"))
+guard("rare_looks", "... once a second, whoever accuses it how often", ["test_scope"],
+      ("gossip/suspicion.c", "#define LOOK_MS 1000 ", "#define LOOK_MS 0 "))

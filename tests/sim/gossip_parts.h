@@ -110,6 +110,8 @@ bool swarm_identity_is_dead(const struct swarm *s, size_t identity, uint64_t *re
 void swarm_check_bounds(struct swarm *s); /* now and then: completeness, tables */
 /* All running nodes see the same; else why not (when ret_why). */
 bool swarm_is_equal(struct swarm *s, char *ret_why, size_t why_size);
+/* Nobody abroad is alive to anybody who sees no gateway in it. */
+bool swarm_strangers_are_forgotten(const struct swarm *s, char *ret_why, size_t why_size);
 
 /* --- gossip_faults.c */
 enum swarm_fault_type {

@@ -12,6 +12,7 @@
 #define SAMPLE_US (500 * SWARM_MS)
 #define START_LIMIT_US (60 * SWARM_SECOND)
 #define HEAL_LIMIT_US (120 * SWARM_SECOND)
+#define FORGET_LIMIT_US (30 * SWARM_SECOND)
 #define DAMP_US (20 * SWARM_SECOND) /* after all see the same, before the first fault */
 #define LOSSY ((CUTS & ~BIT(CUT_REGION)) | BIT(UDP) | BIT(MOVE) | BIT(REUSE) | BIT(TWIN)) /* home */
 
@@ -344,6 +345,18 @@ static bool run_until_equal(struct swarm *s, uint64_t limit_us, const char *inva
     return false;
 }
 
+/* Who is alive abroad and no gateway goes after 10 s, and is looked for each 10 s. */
+static void run_until_forgotten(struct swarm *s)
+{
+    char why[160] = "";
+    uint64_t until_us = s->now_us + FORGET_LIMIT_US;
+    while (s->failures == 0 && !swarm_strangers_are_forgotten(s, why, sizeof why)) {
+        if (s->now_us >= until_us)
+            swarm_fail(s, "strangers_are_forgotten", "%s", why);
+        swarm_run_until(s, s->now_us + SWARM_SECOND);
+    }
+}
+
 static void measure_from(struct swarm *s)
 {
     s->is_measuring = true;
@@ -415,7 +428,8 @@ static void live(struct play *p)
     if (s->failures || p->plan.is_plain)
         return;
     swarm_heal(s);
-    run_until_equal(s, HEAL_LIMIT_US, "the_swarm_heals");
+    if (run_until_equal(s, HEAL_LIMIT_US, "the_swarm_heals") && !p->plan.has_liar)
+        run_until_forgotten(s);
 }
 
 unsigned swarm_live(const struct swarm_options *options, struct swarm_stats *ret_stats)

@@ -244,6 +244,23 @@ static const char *difference(const struct swarm *s, size_t observer, size_t ide
     return NULL;
 }
 
+bool swarm_strangers_are_forgotten(const struct swarm *s, char *ret_why, size_t why_size)
+{
+    for (size_t o = 0; o < s->identity_count; o++)
+        for (size_t i = 0; i < s->identity_count; i++) {
+            const struct swarm_node *n = &s->nodes[o];
+            bool counts = swarm_node_runs(n) && !n->is_liar && !n->is_silent &&
+                          region_of(s, o) != region_of(s, i);
+            const struct gossip_member *m =
+                counts ? gossip_find(n->gossip, &s->identities[i].id) : NULL;
+            if (!m || m->is_gateway || m->state != GOSSIP_ALIVE)
+                continue;
+            snprintf(ret_why, why_size, "n%zu has n%zu yet, no gateway", o, i);
+            return false;
+        }
+    return true;
+}
+
 /* As the gateways themselves see it. */
 static size_t count_gateways(const struct swarm *s, size_t region, size_t *ret_wanted)
 {
