@@ -85,7 +85,7 @@ guard("above_our_past", "who hears its own key at a greater incarnation goes abo
       ["twin", "churn", "mixed"],
       ("gossip/records.c", "    g->self->member.incarnation = said->incarnation + 1;\n", ""))
 guard("twins_do_not_chase", "two of one key do not chase each other's incarnation",
-      ["twin"],
+      ["test_gossip_guards", "twin"],
       ("gossip/records.c", "#define JUMP_MS 3000", "#define JUMP_MS 0"))
 
 # --- accusations

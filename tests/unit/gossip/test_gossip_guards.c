@@ -333,6 +333,26 @@ static void who_lost_its_past_is_told_of_it_at_once(void **state)
     world_free(w);
 }
 
+/* As a second process of one key would speak, which goes above us in its turn. */
+static void two_of_one_key_do_not_chase_each_other(void **state)
+{
+    struct world *w = world_meet(3);
+    uint64_t raised = 0;
+    for (int i = 0; i < 60; i++) {
+        uint64_t before = world_view(w, 0, 0)->incarnation;
+        tell_record(w, 1, 0, w->nodes[0].key, w->nodes[0].key,
+                    (struct gossip_signed){.kind = GOSSIP_INVENTORY,
+                                           .incarnation = before + 1,
+                                           .version = 1,
+                                           .issued_s = wall_s(w),
+                                           .payload = BYTES("theirs")});
+        raised += world_view(w, 0, 0)->incarnation > before;
+        world_run(w, 50);
+    }
+    assert_in_range(raised, 1, 3); /* in three seconds */
+    world_free(w);
+}
+
 /* --- our own health */
 
 static void who_hears_nobody_blames_itself_and_slows_down(void **state)
@@ -489,6 +509,7 @@ int main(void)
         cmocka_unit_test(who_is_accused_without_end_refutes_a_few_times_a_second),
         cmocka_unit_test(what_a_node_speaks_under_is_persisted),
         cmocka_unit_test(who_lost_its_past_is_told_of_it_at_once),
+        cmocka_unit_test(two_of_one_key_do_not_chase_each_other),
         cmocka_unit_test(who_hears_nobody_blames_itself_and_slows_down),
         cmocka_unit_test(who_has_just_started_accuses_nobody),
         cmocka_unit_test(who_has_just_started_accuses_nobody_while_it_meets_others),
