@@ -43,10 +43,17 @@ static void end_if_done(struct run *r)
 
 /* --- the end of a request */
 
+/* Once: an answer that came twice is nobody's. */
 static bool is_own(const struct request *q)
 {
-    return !q->run->cfg.checks_marks ||
-           memmem(q->text.data, q->text.size, q->turn->mark, TALK_MARK_SIZE);
+    const char *mark = q->turn->mark;
+    if (!q->run->cfg.checks_marks)
+        return true;
+    const uint8_t *found = memmem(q->text.data, q->text.size, mark, TALK_MARK_SIZE);
+    if (!found)
+        return false;
+    size_t rest = (size_t)(q->text.data + q->text.size - found) - TALK_MARK_SIZE;
+    return !memmem(found + TALK_MARK_SIZE, rest, mark, TALK_MARK_SIZE);
 }
 
 static enum tally_outcome judge(const struct request *q)

@@ -3,6 +3,7 @@ engine breaks, mixes up or stalls; and a whole chain of load, node and engines."
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -92,15 +93,27 @@ class Fixed(BaseHTTPRequestHandler):
                        "usage": {"completion_tokens": 1}}).encode()
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
+        asked = self.rfile.read(int(self.headers["content-length"]))
+        body = self.answer(asked)
         self.send_response(200)
         self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(self.body)))
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(self.body)
+        self.wfile.write(body)
+
+    def answer(self, _):
+        return self.body
 
     def log_message(self, *_):
         pass
+
+
+class Twofold(Fixed):
+    """Says everything twice."""
+
+    def answer(self, asked):
+        mark = re.search(rb"#[0-9a-f]{16}", asked)[0]
+        return self.body.replace(b"#0000000000000000 hello", mark + b" hello " + mark + b" hello")
 
 
 @test
@@ -117,7 +130,16 @@ def clients_that_leave_are_no_failures_and_free_the_engine(world):
 
 @test
 def somebody_elses_answer_is_told(world):
-    server = HTTPServer(("127.0.0.1", 0), Fixed)
+    answered_by(world, Fixed)
+
+
+@test
+def an_answer_that_comes_twice_is_told(world):
+    answered_by(world, Twofold)
+
+
+def answered_by(world, handler):
+    server = HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         summary = world.run("--rate", "5", "--duration", "1", "--marks", "--whole",
