@@ -1,10 +1,11 @@
 """Networks of one's own for tests: two segments (a bridge in a network namespace each) with hosts
 in namespaces of theirs, and between the segments one long, lossy link: the kernel's netem where
-there is one, else `wan_link.py` between two TAP devices. Needs root; `why_not` says whether it
-works here.
+there is one, else the testnet's own link between two TAP devices. Needs root; `why_not` says
+whether it works here.
 
 Namespaces have no names: they live as long as this process holds them open or a process is in them,
-so nothing of them outlives a test, however it ends. Used by tests/e2e/test_gossip_wan.py."""
+so nothing of them outlives a test, however it ends. Used by tests/e2e/test_gossip_wan.py and, for
+networks of any form, by testnet/wan."""
 
 import contextlib
 import ctypes
@@ -18,12 +19,12 @@ import struct
 import subprocess
 import sys
 
-from mesh import die_with_parent
+from mesh import ROOT, die_with_parent
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 OWN = "/proc/thread-self/ns/net"  # not /proc/self: that is the first thread's
-LINK = pathlib.Path(__file__).resolve().parent / "wan_link.py"
+LINK = ROOT / "testnet/wan/link.py"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -135,6 +136,34 @@ class Segment(Namespace):
         return host
 
 
+def start_link(seed, path, cables):
+    """testnet/wan/link.py over {name: (fd, fd, shape)}; the descriptors are its own from now on."""
+    words = [f"{name}={left}:{right}:{json.dumps(shape)}"
+             for name, (left, right, shape) in cables.items()]
+    fds = [fd for left, right, _ in cables.values() for fd in (left, right)]
+    try:
+        child = subprocess.Popen([sys.executable, "-B", str(LINK), str(seed), str(path), *words],
+                                 pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 text=True, preexec_fn=die_with_parent)
+    finally:
+        for fd in fds:
+            os.close(fd)
+    if child.stdout.readline() != "ready\n":
+        raise OSError(f"no link: {LINK.name} ended with {child.wait()}")
+    return child
+
+
+def end_link(child):
+    """{cable: what it carried}"""
+    child.terminate()
+    try:
+        counts, _ = child.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        counts, _ = child.communicate()
+    return json.loads(counts) if counts else {}
+
+
 class Wan:
     """Two segments, one subnet; between them a frame takes delay_ms, or with probability `loss` for
     ever."""
@@ -167,15 +196,9 @@ class Wan:
 
     def by_taps(self, delay_ms, loss, seed):
         self.kind = "user-space link"
-        fds = [segment.tap("wan") for segment in self.segments]
-        try:
-            self.child = subprocess.Popen(
-                [sys.executable, str(LINK), *map(str, fds), str(delay_ms), str(loss), str(seed)],
-                pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                preexec_fn=die_with_parent)
-        finally:
-            for fd in fds:
-                os.close(fd)
+        left, right = (segment.tap("wan") for segment in self.segments)
+        shape = {"delay": f"{delay_ms}ms", "loss": loss, "queue_bytes": 8 << 20}
+        self.child = start_link(seed, "-", {"wan": (left, right, shape)})
 
     def cut(self):
         for segment in self.segments:
@@ -192,14 +215,9 @@ class Wan:
         """What it carried, where it is ours; None for netem."""
         if not self.child:
             return None
-        self.child.terminate()
-        try:
-            counts, _ = self.child.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            counts, _ = self.child.communicate()
+        counts = end_link(self.child).get("wan", {})
         self.child = None
-        return json.loads(counts) if counts else {}
+        return counts
 
     def close(self):
         """Ends the link and lets go of the namespaces; {namespace: pids} still inside."""
