@@ -23,13 +23,13 @@ class World(SoakWorld):
     def told(self):
         """Copies of what was seen, to be spoilt."""
         watchers = [types.SimpleNamespace(name=w.name, changes=dict(w.changes), problems=[])
-                    for w in self.watchers]
+                    for w in self.work.watchers]
         records = copy.deepcopy(self.history.records)
-        return types.SimpleNamespace(records=records, final=records[-len(self.final):],
+        return types.SimpleNamespace(records=records, final=records[-len(self.work.final):],
                                      watchers=watchers)
 
     def verdict(self, told):
-        authors = {c.name: author_of(c.admin) for c in self.clients}
+        authors = {c.name: author_of(c.admin) for c in self.work.clients}
         found = problems_of(told.records, told.final, told.watchers, authors,
                             self.result["epoch"])
         return {what for what, problems in found.items() if problems}

@@ -6,6 +6,7 @@ An operation whose outcome is not known stays open: the same bytes are sent agai
 node, which is harmless and finds out; a client that loses patience before goes on and leaves it
 open."""
 
+import base64
 import contextlib
 import dataclasses
 import http.client
@@ -14,8 +15,9 @@ import random
 import threading
 import time
 
-from commands import setting
-from mesh import UnixConnection
+from commands import Admin, setting
+from mesh import UnixConnection, run_cli
+from runner import eventually
 
 KEYS = [f"x.k{number}" for number in range(6)]
 CALL_S = (0.5, 1, 3)  # a node that is stopped, or has no leader, does not answer
@@ -157,6 +159,20 @@ class Client(threading.Thread):
         return "failed" if answer["reason"] in NEVER else answer["reason"]
 
 
+def client_with_key(number, nodes, history, seed):
+    """With an administrator's key of its own, made at the first node: numbers of commands rise by
+    author."""
+    name, home = f"c{number}", nodes[0].dir
+    certificate = (home / "node.cert").read_text().splitlines()[1]
+    raw = base64.urlsafe_b64decode(certificate + "=" * (-len(certificate) % 4))
+    root = base64.urlsafe_b64encode(raw[:32]).decode().rstrip("=")
+    key = home.parent / f"{name}.key"
+    public = run_cli("key", "new", key, f"--root={root}").strip()
+    # A key may begin with "-".
+    run_cli("admin", "add", "--dir", home, "--role", "operator", "--", name, public)
+    return Client(name, Admin(key), nodes, history, seed)
+
+
 class Watcher(threading.Thread):
     """All changes, {epoch: [(index, author, event, kind, name), …]}, from one node after another.
     What is told twice must be the same twice."""
@@ -207,3 +223,43 @@ class Watcher(threading.Thread):
         if len(rows) > len(before):
             self.changes[epoch] = rows
         self.last = max(self.last, epoch)
+
+
+class Work:
+    """Clients and two watchers at the same nodes, from `start` to `end`."""
+
+    def __init__(self, nodes, client_count, seed):
+        self.history, self.final = History(), []
+        self.clients = [client_with_key(number, nodes, self.history, seed)
+                        for number in range(client_count)]
+        self.watchers = [Watcher(f"watcher-{n}", nodes, seed) for n in (1, 2)]
+
+    def threads(self):
+        return [*self.watchers, *self.clients]
+
+    def start(self):
+        for thread in self.threads():
+            thread.start()
+
+    def end_clients(self):
+        self.stop(self.clients)
+        for client in self.clients:
+            client.join(120)
+            assert not client.is_alive(), f"{client.name} does not end"
+
+    def look_back(self, epoch):
+        """What the keys have at the end, once all is settled at this epoch."""
+        self.final = [self.clients[0].read(key, 20) for key in KEYS]
+        for record in self.final:
+            assert record.outcome == "read", f"the last read of {record.key}: {record.tries}"
+            self.history.add(record)
+        for watcher in self.watchers:
+            eventually(lambda: watcher.last >= epoch, f"{watcher.name} to catch up", 60)
+        self.stop(self.watchers)
+        for watcher in self.watchers:
+            watcher.join(30)
+
+    @staticmethod
+    def stop(threads):
+        for thread in threads:
+            thread.ending.set()

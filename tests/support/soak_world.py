@@ -3,7 +3,6 @@ of their own where partitions are wanted; clients and watchers (soak_load.py), f
 (soak_faults.py), the verdict (soak_verdict.py). Used by tests/soak/rules and
 tests/e2e/test_rules_soak.py."""
 
-import base64
 import dataclasses
 import json
 import random
@@ -15,7 +14,7 @@ from mesh import Mesh, run_cli
 from netns import Segment
 from runner import equal, eventually
 from soak_faults import Nemesis
-from soak_load import KEYS, Client, History, Watcher
+from soak_load import Work
 from soak_verdict import author_of, figures, gaps, problems_of
 from wan_world import FarNode
 
@@ -29,9 +28,9 @@ class SoakWorld(Mesh):
     def __init__(self, voter_count, seed, client_count=6, has_networks=False, say=print):
         super().__init__()
         self.seed, self.say, self.segment = seed, say, Segment() if has_networks else None
-        self.voter_count, self.history = voter_count, History()
+        self.voter_count, self.work = voter_count, None
         self.began = time.monotonic()
-        self.final, self.result = [], None
+        self.result = None
         for number in range(voter_count + 1):
             if self.segment:
                 self.far_node(f"n{number + 1}", number)
@@ -40,10 +39,13 @@ class SoakWorld(Mesh):
         self.start()
         self.admin = Admin(self.node_list[0].dir / "admin.key")
         self.make_voters()
-        self.clients = [self.client(number) for number in range(client_count)]
-        self.watchers = [Watcher(f"watcher-{n}", self.node_list, seed) for n in (1, 2)]
+        self.work = Work(self.node_list, client_count, seed)
         rng = random.Random(seed)
         self.nemesis = Nemesis(self.node_list, self.voters(), rng, has_networks, self.tell)
+
+    @property
+    def history(self):
+        return self.work.history
 
     def tell(self, text):
         self.say(f"{time.monotonic() - self.began:7.1f}  {text}")
@@ -86,23 +88,10 @@ class SoakWorld(Mesh):
         names = self.node_list[0].status()["voters"]
         return [n for n in self.node_list if n.name in names]
 
-    def client(self, number):
-        """With an administrator's key of its own: numbers of commands rise by author."""
-        name, first = f"c{number}", self.node_list[0]
-        certificate = (first.dir / "node.cert").read_text().splitlines()[1]
-        raw = base64.urlsafe_b64decode(certificate + "=" * (-len(certificate) % 4))
-        root = base64.urlsafe_b64encode(raw[:32]).decode().rstrip("=")
-        key = self.folder / f"{name}.key"
-        public = run_cli("key", "new", key, f"--root={root}").strip()
-        # A key may begin with "-".
-        run_cli("admin", "add", "--dir", first.dir, "--role", "operator", "--", name, public)
-        return Client(name, Admin(key), self.node_list, self.history, self.seed)
-
     # --- the soak
 
     def run(self, seconds):
-        for thread in (*self.watchers, *self.clients):
-            thread.start()
+        self.work.start()
         time.sleep(1)
         began = time.monotonic()
         try:
@@ -113,21 +102,9 @@ class SoakWorld(Mesh):
         self.tell("healed")
         eventually(self.has_voters, "all vote again", SETTLE_S, 0.25)
         self.nemesis.look_at_wiped()
-        for client in self.clients:
-            client.ending.set()
-        for client in self.clients:
-            client.join(120)
-            assert not client.is_alive(), f"{client.name} does not end"
+        self.work.end_clients()
         status = self.settle()
-        self.final = [self.clients[0].read(key, 20) for key in KEYS]
-        for record in self.final:
-            assert record.outcome == "read", f"the last read of {record.key}: {record.tries}"
-            self.history.add(record)
-        for watcher in self.watchers:
-            eventually(lambda: watcher.last >= status["epoch"], f"{watcher.name} to catch up", 60)
-            watcher.ending.set()
-        for watcher in self.watchers:
-            watcher.join(30)
+        self.work.look_back(status["epoch"])
         self.forget_descriptors()
         self.judge(status)
 
@@ -147,10 +124,10 @@ class SoakWorld(Mesh):
         return eventually(same, "the same state hash everywhere", SETTLE_S, 0.25)
 
     def judge(self, status):
-        records = self.history.records
-        authors = {c.name: author_of(c.admin) for c in self.clients}
-        problems = problems_of(records, self.final, self.watchers, authors, status["epoch"])
-        problems["clients"] = [f"{c.name}: {c.problem!r}" for c in self.clients if c.problem]
+        records, work = self.history.records, self.work
+        authors = {c.name: author_of(c.admin) for c in work.clients}
+        problems = problems_of(records, work.final, work.watchers, authors, status["epoch"])
+        problems["clients"] = [f"{c.name}: {c.problem!r}" for c in work.clients if c.problem]
         lines = [f"{n.name}: {line}" for n in self.node_list for line in n.log().splitlines()]
         problems["alarms"] = [line for line in lines if ALARMS.search(line)]
         problems["wiped"] = list(self.check_wiped(lines))
@@ -158,8 +135,8 @@ class SoakWorld(Mesh):
             "voters": self.voter_count, "seed": self.seed, "networks": self.segment is not None,
             **figures(records, self.nemesis.faults, *self.window),
             "votes_again_after_wipe_s": [round(s, 1) for s in self.nemesis.readmitted_s],
-            "watch": {"resumed": sum(w.resumed for w in self.watchers),
-                      "compacted": sum(w.compacted for w in self.watchers)},
+            "watch": {"resumed": sum(w.resumed for w in work.watchers),
+                      "compacted": sum(w.compacted for w in work.watchers)},
             "applied": status["applied"], "epoch": status["epoch"],
             "state_hash": status["state_hash"],
             "problems": {what: len(found) for what, found in problems.items()},
@@ -193,8 +170,8 @@ class SoakWorld(Mesh):
                      f"{', '.join(near)}")
 
     def close(self):
-        for thread in (*getattr(self, "clients", ()), *getattr(self, "watchers", ())):
-            thread.ending.set()
+        if self.work:
+            self.work.stop(self.work.threads())
         try:
             super().close()
         finally:
