@@ -1,6 +1,6 @@
 /* Assembles a node from its parts and takes it apart again: lane, backends, mesh, listeners, in
- * this order, and the answers to "what am I?" (facts) and "do I serve yet?" (ready). Called by
- * node/cli and by the simulator.
+ * this order, and the answer to "do I serve yet?" (ready). Called by node/cli and by the
+ * simulator.
  *
  * Happy path: open, probe, link up, ready, drain, drained, close. Failure modes: an address that
  * cannot be taken (nothing is left), backends or peers that do not answer (ready all the same after
@@ -13,6 +13,7 @@
 #include "node/ingress/linger.h"
 #include "node/ingress/peer_conn.h"
 #include "node/lane.h"
+#include "node/self.h"
 
 #include <stdlib.h>
 
@@ -38,81 +39,13 @@ struct node {
     bool is_drained;
     char http_addr[IO_ADDR_TEXT_SIZE];
     char mesh_addr[IO_ADDR_TEXT_SIZE];
-    struct facts facts;
-    struct facts_backend facts_backends[FACTS_BACKENDS_MAX];
-    struct facts_label facts_labels[FACTS_LABELS_MAX];
+    struct self self;
 };
-
-/* --- facts */
-
-static enum facts_backend_state public_state(int state)
-{
-    static const enum facts_backend_state states[] = {FACTS_BACKEND_UNKNOWN, FACTS_BACKEND_UP,
-                                                      FACTS_BACKEND_LOADING, FACTS_BACKEND_DOWN};
-    return states[state];
-}
-
-static enum facts_hardware public_hardware(enum backend_hardware hardware)
-{
-    static const enum facts_hardware hardwares[] = {
-        [HARDWARE_AUTO] = FACTS_HARDWARE_UNKNOWN,
-        [HARDWARE_GPU] = FACTS_HARDWARE_GPU,
-        [HARDWARE_NPU] = FACTS_HARDWARE_NPU,
-        [HARDWARE_CPU] = FACTS_HARDWARE_CPU,
-    };
-    return hardwares[hardware];
-}
-
-static void take_labels(struct node *n)
-{
-    _Static_assert(CONFIG_LABELS_MAX == FACTS_LABELS_MAX && CONFIG_LABEL_MAX == FACTS_LABEL_MAX,
-                   "what may be configured can be said");
-    for (size_t i = 0; i < n->config.label_count; i++)
-        n->facts_labels[i] = (struct facts_label){bytes_from_str(n->config.labels[i].key),
-                                                  bytes_from_str(n->config.labels[i].value)};
-}
 
 static const struct facts *node_facts(void *owner)
 {
     struct node *n = owner;
-    const struct lane *lane = &n->lane;
-    struct facts_load load = {0};
-    for (size_t i = 0; i < lane->backend_count; i++) {
-        const struct backend *b = lane->backends[i];
-        n->facts_backends[i] =
-            (struct facts_backend){.name = bytes_from_str(b->cfg.name),
-                                   .kind = bytes_from_str(backend_kind_name(b->kind)),
-                                   .state = public_state(b->state),
-                                   .inflight = backend_running(b),
-                                   .queued = backend_waiting(b),
-                                   .concurrency = b->cfg.concurrency,
-                                   .hardware = public_hardware(b->cfg.hardware),
-                                   .figures = b->engine.figures,
-                                   .models = b->models,
-                                   .model_count = b->model_count};
-        load.inflight += backend_running(b);
-        load.queued += backend_waiting(b);
-        load.capacity += b->state == BACKEND_UP ? b->cfg.concurrency : 0;
-    }
-    take_labels(n);
-    n->facts =
-        (struct facts){.name = bytes_from_str(n->config.name),
-                       .region = bytes_from_str(n->config.region),
-                       .zone = bytes_from_str(n->config.zone),
-                       .tier = n->config.tier,
-                       .version = bytes_from_str(lane->version),
-                       .mesh_addr = bytes_from_str(lane->mesh ? mesh_advertised(lane->mesh) : ""),
-                       .http_addr = bytes_from_str(n->http_addr),
-                       .boot_ms = lane->boot_ms,
-                       .labels = n->facts_labels,
-                       .label_count = n->config.label_count,
-                       .spot = n->config.spot,
-                       .draining = lane->state == LANE_DRAINING,
-                       .rules = lane->mesh ? *mesh_rules(lane->mesh) : (struct facts_rules){0},
-                       .load = load,
-                       .backends = n->facts_backends,
-                       .backend_count = lane->backend_count};
-    return &n->facts;
+    return self_facts(&n->self, &n->lane, n->http_addr);
 }
 
 static enum err on_peer_request(void *owner, struct peer *peer, struct h2_stream *s,
@@ -174,6 +107,15 @@ static void on_identity_taken(void *owner)
         n->cfg.on_identity_taken(n->cfg.owner);
 }
 
+static void on_accused(void *owner, struct peer *peer, const uint64_t *hashes, size_t count,
+                       uint64_t made_ms)
+{
+    struct lane *lane = &((struct node *)owner)->lane;
+    for (size_t i = 0; i < count; i++)
+        deployments_report(&lane->candidates.deployments, hashes[i], &peer->id, made_ms,
+                           io_now_ms(lane->loop), &lane->rng);
+}
+
 static void on_abroad(void *owner)
 {
     struct node *n = owner;
@@ -189,6 +131,7 @@ static const struct mesh_ops mesh_ops = {
     .persist_remembered = persist_remembered,
     .on_identity_taken = on_identity_taken,
     .on_abroad = on_abroad,
+    .on_accused = on_accused,
     .admit = admit,
     .check_key = check_key,
 };

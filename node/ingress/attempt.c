@@ -81,7 +81,8 @@ static void learn(struct attempt *a, enum policy_outcome outcome, uint64_t retry
         .input_tokens = (uint32_t)(x->scan.text_bytes / TEXT_BYTES_PER_TOKEN),
         .output_tokens = outcome == POLICY_CALL_SUCCESS ? output_tokens(x) : 0,
     };
-    deployments_end(&a->use, &end, io_now_ms(lane->loop), &lane->rng);
+    if (deployments_end(&a->use, &end, io_now_ms(lane->loop), &lane->rng))
+        mesh_facts_changed(lane->mesh);
 }
 
 /* An answer that could not be given to somebody else: its status tells how the backend does. */

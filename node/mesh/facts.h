@@ -51,6 +51,8 @@ struct facts_label {
     struct bytes key, value; /* visible ASCII; the value may be empty */
 };
 
+#define FACTS_ACCUSED_MAX 8 /* deployments that one LOAD accuses; more are left out */
+
 struct facts_backend {
     struct bytes name;
     struct bytes kind; /* "llamacpp" "openai" "auto" */
@@ -99,6 +101,8 @@ struct facts {
     struct facts_load load;
     const struct facts_backend *backends;
     size_t backend_count;
+    const uint64_t *accused; /* of what failed it: deployments_hash (node/routing) */
+    size_t accused_count;
 };
 
 /* --- the three payloads */
@@ -130,6 +134,8 @@ struct facts_report { /* LOAD; an empty payload is one of zeros */
         uint32_t inflight, queued;
     } backends[FACTS_BACKENDS_MAX];
     struct figures figures[FACTS_BACKENDS_MAX]; /* by backend, however many are said above */
+    uint64_t accused[FACTS_ACCUSED_MAX];
+    size_t accused_count;
 };
 
 /* Deterministic protobuf, appended. LIMIT, NO_MEMORY. */

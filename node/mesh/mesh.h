@@ -112,14 +112,15 @@ struct mesh_ops {
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
     /* A newer key ring came: to be given to mesh_open at the next start. NULL: nothing is kept. */
     enum err (*persist_keyring)(void *owner, struct bytes ring);
-    /* Addresses of members changed, lines "host:port": to be given to mesh_open at the next start,
-     * if they can be kept. NULL: nothing is kept. */
+    /* Members' addresses changed: lines "host:port" for mesh_open's next start. NULL: none. */
     enum err (*persist_remembered)(void *owner, struct bytes text);
     /* A process of the same identity runs since before this one: this one should end, and not say
      * goodbye. Called once, from within a step: nothing of the mesh may be called. May be NULL. */
     void (*on_identity_taken)(void *owner);
     /* What other regions are believed to serve changed, or by whom. May be NULL. */
     void (*on_abroad)(void *owner);
+    /* These deployments failed the peer, as of `ms` (io_now_ms). May be NULL. */
+    void (*on_accused)(void *owner, struct peer *, const uint64_t *hashes, size_t, uint64_t ms);
     /* Whether a node with good certificates may be here. OK; REVOKED; NOT_ADMITTED: a link to it is
      * provisional, it may bring its admission (mesh_cfg.admission) and nothing else. NULL: all
      * may. */

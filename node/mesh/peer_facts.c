@@ -166,6 +166,9 @@ static void take_load(struct peer_slot *slot, const struct gossip_member *member
         p->load_ms = made_ms;
     }
     peer_review_draining(p);
+    const struct mesh *m = slot->mesh;
+    if (report.accused_count > 0 && m->ops->on_accused)
+        m->ops->on_accused(m->owner, p, report.accused, report.accused_count, made_ms);
 }
 
 /* True when routing should know. */

@@ -67,7 +67,7 @@ static bool is_sharp(const struct publish *p, const struct facts *f)
     bool was_full = was->inflight >= was->capacity, is_full = is->inflight >= is->capacity;
     return f->draining != p->draining || has_new_part(&p->rules, &f->rules) ||
            is->capacity != was->capacity || (is->queued > 0) != (was->queued > 0) ||
-           is_full != was_full || has_sharp_figures(p, f);
+           is_full != was_full || f->accused_count > p->accused_count || has_sharp_figures(p, f);
 }
 
 /* Rules are longer than a load and change seldom. They are said while they are news, when the load
@@ -102,6 +102,7 @@ static void say_load(struct mesh *m, const struct facts *f, struct facts_backend
     settle(p, backends, f->backend_count);
     p->load = f->load;
     p->draining = f->draining;
+    p->accused_count = f->accused_count;
     say(m, GOSSIP_LOAD, facts_report_encode(&said, &p->payload), is_urgent);
 }
 

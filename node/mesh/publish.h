@@ -15,6 +15,7 @@ struct publish {
     size_t via_count;
     struct facts_load load; /* given last */
     bool draining;
+    size_t accused_count;
     struct figures figures[FACTS_BACKENDS_MAX]; /* said last, by backend */
     struct facts_rules rules;                   /* given last, and */
     uint64_t rules_ms;                          /* when they were new */

@@ -180,6 +180,7 @@ enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
 {
     uint32_t inflight[FACTS_BACKENDS_MAX], queued[FACTS_BACKENDS_MAX];
     uint32_t figures[FIGURE_CODES_MAX];
+    uint64_t accused[FACTS_ACCUSED_MAX];
     rules_message rules;
     load_message message = GRAPEVINE__MESH__LOAD__INIT;
     message.inflight = f->load.inflight;
@@ -198,6 +199,10 @@ enum err mesh_wire_report_encode(const struct facts *f, struct buf *wire)
         is_like_its_node(f) ? 0 : f->backend_count;
     message.figures = figures;
     message.n_figures = figures_to_codes(f, figures);
+    message.accused = accused;
+    message.n_accused = f->accused_count < FACTS_ACCUSED_MAX ? f->accused_count : FACTS_ACCUSED_MAX;
+    if (message.n_accused > 0)
+        memcpy(accused, f->accused, message.n_accused * sizeof accused[0]);
     return pack(&message.base, wire);
 }
 
@@ -414,14 +419,19 @@ static enum err report_from_message(const load_message *message, struct facts_re
     struct facts_rules rules = {.is_known = false};
     if (message->rules)
         TRY(rules_from_message(message->rules, &rules));
-    if (count > FACTS_BACKENDS_MAX || message->n_backend_queued != count)
+    if (count > FACTS_BACKENDS_MAX || message->n_backend_queued != count ||
+        message->n_accused > FACTS_ACCUSED_MAX)
         return ERR_INVALID;
     *ret_report = (struct facts_report){
         .load = {message->inflight, message->queued, message->capacity},
         .draining = message->draining,
         .rules = rules,
         .backend_count = count,
+        .accused_count = message->n_accused,
     };
+    if (message->n_accused > 0)
+        memcpy(ret_report->accused, message->accused,
+               message->n_accused * sizeof ret_report->accused[0]);
     for (size_t i = 0; i < count; i++) {
         ret_report->backends[i].inflight = message->backend_inflight[i];
         ret_report->backends[i].queued = message->backend_queued[i];

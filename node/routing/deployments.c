@@ -1,6 +1,8 @@
 /* See deployments.h. Rows are made by candidates.c, used by live.c and by attempts. */
 #include "node/routing/deployments.h"
 
+#include "base/crypto.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -11,12 +13,22 @@
 void deployments_init(struct deployments *d, const uint8_t seed[16])
 {
     map_init(&d->by_key, seed, DEPLOYMENTS_MAX);
+    map_init(&d->by_hash, seed, DEPLOYMENTS_MAX);
+    list_init(&d->shut);
     d->swept_ms = 0;
+}
+
+static struct bytes hash_key(const struct deployment *row)
+{
+    return bytes_of(&row->hash, sizeof row->hash);
 }
 
 static void forget(struct deployments *d, struct deployment *row)
 {
     map_remove(&d->by_key, row->key);
+    if (map_get(&d->by_hash, hash_key(row)) == row)
+        map_remove(&d->by_hash, hash_key(row));
+    list_remove(&row->shut);
     free(row->first_byte);
     free(row);
 }
@@ -30,16 +42,21 @@ void deployments_fini(struct deployments *d)
         free(row);
     }
     map_fini(&d->by_key);
+    map_fini(&d->by_hash);
 }
 
-static struct deployment *create(struct bytes key, struct policy_prior prior)
+static struct deployment *create(struct deployments *d, struct bytes key, struct policy_prior prior)
 {
+    static const uint8_t same_everywhere[16] = {0};
     struct deployment *row = malloc(sizeof *row + key.size);
     if (!row)
         return NULL;
     *row = (struct deployment){.p50_us = NAN, .p99_us = NAN};
     memcpy(row + 1, key.data, key.size);
     row->key = bytes_of(row + 1, key.size);
+    row->hash = crypto_siphash(same_everywhere, key);
+    row->owner = d;
+    list_init(&row->shut);
     policy_breaker_init(&row->breaker, &policy_breaker_defaults);
     policy_estimate_init(&row->estimate, prior);
     return row;
@@ -57,11 +74,15 @@ struct deployment *deployments_get(struct deployments *d, const struct id *node,
         return NULL;
     struct deployment *row = map_get(&d->by_key, buf_bytes(&key));
     if (!row) {
-        row = create(buf_bytes(&key), prior);
+        row = create(d, buf_bytes(&key), prior);
         if (row && map_put(&d->by_key, row->key, row) != ERR_OK) {
             free(row);
             return NULL;
         }
+        /* Without room there, or beside another of that hash, nobody's evidence about it counts. */
+        if (row && !map_get(&d->by_hash, hash_key(row)) &&
+            map_put(&d->by_hash, hash_key(row), row) != ERR_OK)
+            return row;
     }
     if (row)
         row->used_ms = now_ms;
@@ -109,18 +130,56 @@ static void measure(struct deployment *d, uint64_t first_byte_us, uint64_t now_m
     policy_sketch_add(d->first_byte, first_byte_us, now_ms);
 }
 
-void deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
+static bool is_shut(const struct deployment *d)
+{
+    return d->breaker.state == POLICY_OPEN && d->breaker.trip != POLICY_TRIP_WITNESSES;
+}
+
+static bool accuse(struct deployment *d)
+{
+    if (!is_shut(d))
+        return false;
+    list_remove(&d->shut);
+    list_push_front(&d->owner->shut, &d->shut);
+    return true;
+}
+
+size_t deployments_accused(struct deployments *d, uint64_t *ret_hashes, size_t max)
+{
+    size_t count = 0;
+    LIST_EACH_SAFE(it, tmp, &d->shut)
+    {
+        struct deployment *row = LIST_ENTRY(it, struct deployment, shut);
+        if (!is_shut(row))
+            list_remove(&row->shut);
+        else if (count < max)
+            ret_hashes[count++] = row->hash;
+    }
+    return count;
+}
+
+void deployments_report(struct deployments *d, uint64_t hash, const struct id *witness,
+                        uint64_t made_ms, uint64_t now_ms, struct rng *rng)
+{
+    struct deployment *row = map_get(&d->by_hash, bytes_of(&hash, sizeof hash));
+    if (row)
+        policy_breaker_report(&row->breaker, witness, made_ms, now_ms, rng);
+}
+
+bool deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
                      struct rng *rng)
 {
     struct deployment *d = use->deployment;
     use->deployment = NULL;
     if (!d)
-        return;
+        return false;
     d->running--;
+    bool was_shut = d->breaker.state == POLICY_OPEN;
     policy_breaker_end(&d->breaker, use->call, end->outcome, end->first_byte_us / 1000,
                        end->retry_after_ms, now_ms, rng);
+    bool is_news = !was_shut && accuse(d);
     if (end->outcome != POLICY_CALL_SUCCESS && end->outcome != POLICY_CALL_FAILURE)
-        return;
+        return is_news;
     struct policy_observation seen = {.load = use->load,
                                       .prompt_tokens_uncached = end->input_tokens,
                                       .output_tokens = end->output_tokens,
@@ -130,6 +189,7 @@ void deployments_end(struct deployment_use *use, const struct deployment_end *en
     policy_estimate_observe(&d->estimate, &seen, now_ms);
     if (end->outcome == POLICY_CALL_SUCCESS)
         measure(d, end->first_byte_us, now_ms);
+    return is_news;
 }
 
 void deployments_quantiles(struct deployment *d, uint64_t now_ms)

@@ -5,6 +5,7 @@
 #define NODE_ROUTING_DEPLOYMENTS_H
 
 #include "base/id.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"
 #include "policy/policy.h"
@@ -14,6 +15,9 @@
 
 struct deployment {
     struct bytes key; /* behind the struct */
+    uint64_t hash;    /* of it, the same on every node: what accusations name */
+    struct list shut; /* among those whose breaker own evidence opened */
+    struct deployments *owner;
     struct policy_breaker breaker;
     struct policy_estimate estimate;
     struct policy_sketch *first_byte; /* NULL until something was measured */
@@ -26,6 +30,8 @@ struct deployment {
 
 struct deployments {
     struct map by_key;
+    struct map by_hash;
+    struct list shut; /* newest first */
     uint64_t swept_ms;
 };
 
@@ -38,6 +44,15 @@ struct deployment *deployments_get(struct deployments *d, const struct id *node,
                                    uint64_t now_ms);
 /* Forgets what nobody used for long. Only when no candidate points to a row. */
 void deployments_sweep(struct deployments *d, uint64_t now_ms);
+
+/* --- evidence of others. What fails this node it accuses in its LOAD record, signed as all of that
+ * is; what several others accuse lately is not asked here either (policy/breaker.h). */
+
+/* At most `max` hashes of what own evidence shut and is still shut. */
+size_t deployments_accused(struct deployments *d, uint64_t *ret_hashes, size_t max);
+/* `witness` accuses what has this hash; nothing if nobody has. */
+void deployments_report(struct deployments *d, uint64_t hash, const struct id *witness,
+                        uint64_t made_ms, uint64_t now_ms, struct rng *rng);
 
 /* --- attempts. A NULL deployment is fine: nothing is learned. */
 
@@ -55,8 +70,8 @@ struct deployment_end {
     uint64_t decode_us;     /* from the first byte to the last; 0: not known */
     uint32_t input_tokens, output_tokens;
 };
-/* Once for each begin. `use` is empty afterwards. */
-void deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
+/* Once for each begin; `use` is empty afterwards. True: its breaker opened, others should know. */
+bool deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
                      struct rng *rng);
 /* Renews p50_us and p99_us, at most once a second. */
 void deployments_quantiles(struct deployment *d, uint64_t now_ms);

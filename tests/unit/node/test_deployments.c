@@ -13,6 +13,7 @@
 #include <math.h>
 
 #define SECOND_MS 1000
+#define FACTS_MAX 8
 
 struct world {
     struct deployments d;
@@ -125,6 +126,48 @@ static void what_nobody_uses_is_forgotten(void **state)
     deployments_end(&running, &end, late_ms, &w->rng);
 }
 
+static void what_failed_is_accused_until_it_is_tried_again(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0);
+    uint64_t hashes[FACTS_MAX];
+    use(w, get(w, 2, "m", "", 0), POLICY_CALL_FAILURE, 1000, SECOND_MS);
+    assert_int_equal(deployments_accused(&w->d, hashes, FACTS_MAX), 0);
+    for (int i = 0; i < 5; i++)
+        use(w, d, POLICY_CALL_FAILURE, 1000, SECOND_MS);
+    assert_int_equal(deployments_accused(&w->d, hashes, FACTS_MAX), 1);
+    assert_true(hashes[0] == d->hash);
+    use(w, d, POLICY_CALL_SUCCESS, 1000, 10 * SECOND_MS); /* a probe */
+    assert_int_equal(deployments_accused(&w->d, hashes, FACTS_MAX), 0);
+}
+
+static void several_others_shut_it_and_that_is_not_passed_on(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0);
+    uint64_t hashes[FACTS_MAX];
+    for (uint8_t node = 10; node < 13; node++) {
+        const struct id witness = {{node}};
+        assert_true(policy_breaker_admits(&d->breaker, SECOND_MS));
+        deployments_report(&w->d, d->hash, &witness, SECOND_MS, SECOND_MS, &w->rng);
+        deployments_report(&w->d, d->hash, &witness, SECOND_MS, SECOND_MS, &w->rng);
+    }
+    assert_false(policy_breaker_admits(&d->breaker, SECOND_MS));
+    assert_int_equal(deployments_accused(&w->d, hashes, FACTS_MAX), 0);
+    const struct id witness = {{10}};
+    deployments_report(&w->d, 12345, &witness, SECOND_MS, SECOND_MS, &w->rng); /* nobody's */
+}
+
+static void every_node_gives_it_the_same_hash(void **state)
+{
+    static const uint8_t seed[16] = {9};
+    struct world *w = *state, other;
+    deployments_init(&other.d, seed);
+    assert_true(get(w, 1, "m", "v", 0)->hash == get(&other, 1, "m", "v", 0)->hash);
+    assert_true(get(w, 1, "m", "v", 0)->hash != get(w, 1, "m", "w", 0)->hash);
+    deployments_fini(&other.d);
+}
+
 static void only_the_other_side_s_failures_are_its_own(void **state)
 {
     (void)state;
@@ -148,6 +191,9 @@ int main(void)
         TEST(quantiles_are_of_what_succeeded),
         TEST(an_attempt_without_a_row_is_fine),
         TEST(what_nobody_uses_is_forgotten),
+        TEST(what_failed_is_accused_until_it_is_tried_again),
+        TEST(several_others_shut_it_and_that_is_not_passed_on),
+        TEST(every_node_gives_it_the_same_hash),
         TEST(only_the_other_side_s_failures_are_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,25 @@ static void how_busy_it_is_arrives_as_it_was_said(void **state)
     assert_int_equal(got.backends[1].inflight, 0);
 }
 
+static void whom_it_accuses_arrives_as_it_was_said(void **state)
+{
+    uint64_t hashes[FACTS_ACCUSED_MAX + 1] = {1, UINT64_MAX, 0};
+    struct sample s;
+    struct facts_report got;
+    init(&s);
+    s.facts.accused = hashes;
+    s.facts.accused_count = 3;
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_int_equal(got.accused_count, 3);
+    assert_memory_equal(got.accused, hashes, 3 * sizeof hashes[0]);
+    s.facts.accused_count = FACTS_ACCUSED_MAX + 1; /* of too many the first ones */
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_int_equal(got.accused_count, FACTS_ACCUSED_MAX);
+    s.facts.accused_count = 0;
+    assert_int_equal(pass_report(&s.facts, &got), ERR_OK);
+    assert_int_equal(got.accused_count, 0);
+}
+
 /* It is the usual node, and its load is what gossip spends most on. */
 static void of_a_single_backend_the_node_s_numbers_are_said_once(void **state)
 {
@@ -462,6 +481,10 @@ static void misshapen_reports_are_not_believed(void **state)
     assert_int_equal(facts_report_decode(BYTES("\x32\x05\x01"), &r), ERR_INVALID);
     assert_int_equal(facts_report_decode(BYTES("\x42\x03\x22\x01\xaa"), &r),
                      ERR_INVALID); /* hash */
+    static uint8_t accused[2 + 8 * (FACTS_ACCUSED_MAX + 1)];
+    accused[0] = 0x52;
+    accused[1] = 8 * (FACTS_ACCUSED_MAX + 1);
+    assert_int_equal(facts_report_decode(bytes_of(accused, sizeof accused), &r), ERR_INVALID);
     many[0] = 0x32;
     many[1] = FACTS_BACKENDS_MAX + 1;
     many[2 + many[1]] = 0x3a;
@@ -537,6 +560,7 @@ int main(void)
         cmocka_unit_test(who_it_is_arrives_as_it_was_said),
         cmocka_unit_test(what_it_serves_arrives_as_it_was_said),
         cmocka_unit_test(how_busy_it_is_arrives_as_it_was_said),
+        cmocka_unit_test(whom_it_accuses_arrives_as_it_was_said),
         cmocka_unit_test(of_a_single_backend_the_node_s_numbers_are_said_once),
         cmocka_unit_test(rules_that_are_not_known_are_not_zero),
         cmocka_unit_test(the_inventory_says_nothing_of_the_load),
