@@ -46,7 +46,6 @@ struct run {
     size_t step;
     struct policy_look good[GOOD_MAX]; /* of this step */
     size_t good_count;
-    struct policy_look fallback; /* the best that is better than nobody; candidate NULL: none */
 };
 
 /* --- conditions */
@@ -118,14 +117,6 @@ static bool is_over_time(const struct policy_ask *ask, const struct policy_score
            s->answer_us > (double)ask->request->deadline_ms * 1000;
 }
 
-/* A fallback is better the sooner its step came, then by score. */
-static void consider_fallback(struct run *run, const struct policy_look *look)
-{
-    const struct policy_look *old = &run->fallback;
-    if (!old->candidate || (old->step == look->step && look->score < old->score))
-        run->fallback = *look;
-}
-
 static enum policy_verdict weigh(struct run *run, enum policy_verdict v, struct policy_look *look)
 {
     struct policy_score s;
@@ -159,8 +150,6 @@ static void look_at(struct run *run, struct policy_candidate *c)
         run->good[run->good_count++] = look;
         return;
     }
-    if (v == POLICY_DOUBTFUL || v == POLICY_TOO_SLOW)
-        consider_fallback(run, &look);
     keep(run->plan, &look);
 }
 
@@ -318,6 +307,14 @@ static double hedge_after_us(const struct policy_rule *rule, const struct policy
     return p50 + (p99 - p50) * share;
 }
 
+static bool is_good(const struct run *run, const struct policy_candidate *c)
+{
+    for (size_t i = 0; i < run->good_count; i++)
+        if (run->good[i].candidate == c)
+            return true;
+    return false;
+}
+
 /* The chosen one first, the spares after it, then whatever else was looked at. */
 static void write_plan(struct run *run, size_t chosen)
 {
@@ -331,7 +328,7 @@ static void write_plan(struct run *run, size_t chosen)
             looks[count++] = run->good[i];
     plan->good = count;
     for (size_t i = 0; i < plan->count && count < POLICY_LOOKED_MAX; i++)
-        if (plan->looks[i].candidate != looks[0].candidate)
+        if (!is_good(run, plan->looks[i].candidate))
             looks[count++] = plan->looks[i];
     memcpy(plan->looks, looks, count * sizeof looks[0]);
     plan->count = count;
@@ -396,12 +393,25 @@ static enum policy_verdict reason_for_none(const struct policy_plan *plan)
     return POLICY_BARRED;
 }
 
+/* Better than nobody: of the earliest step that has any. */
+static void take_back(struct run *run, enum policy_verdict verdict)
+{
+    const struct policy_plan *plan = run->plan;
+    uint16_t step = UINT16_MAX;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->looks[i].verdict == verdict && plan->looks[i].step < step)
+            step = plan->looks[i].step;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->looks[i].verdict == verdict && plan->looks[i].step == step)
+            run->good[run->good_count++] = plan->looks[i];
+}
+
 static void finish(struct run *run)
 {
-    if (run->good_count == 0 && run->fallback.candidate) {
-        run->good[0] = run->fallback;
-        run->good_count = 1;
-    }
+    if (run->good_count == 0)
+        take_back(run, POLICY_TOO_SLOW);
+    if (run->good_count == 0)
+        take_back(run, POLICY_DOUBTFUL);
     if (run->good_count == 0) {
         run->plan->none = reason_for_none(run->plan);
         return;

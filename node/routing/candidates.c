@@ -165,8 +165,9 @@ static void prepare(struct lane *lane, struct candidate_set *set)
         seldom_fill(lane, set->model, item, &items[i].facts);
         items[i].barred = item->barred;
         items[i].owner = item;
+        struct bytes own = bytes_from_str(item->backend ? item->backend->cfg.name : "");
         item->deployment =
-            deployments_get(&c->deployments, node, set->model, item->version,
+            deployments_get(&c->deployments, node, set->model, item->version, own,
                             prior_of(item, items[i].facts.tier, set->model), io_now_ms(lane->loop));
     }
     set->policy = (struct policy_candidates){.items = items, .count = set->count};

@@ -60,12 +60,10 @@ static enum err decide(struct lane *lane, const struct exchange *x, struct rng *
                        struct decision *ret_d)
 {
     static const struct {
-        bool local_only, via, doubtful, again;
-    } rounds[] = {{true, false, false, false},
-                  {false, false, false, false},
-                  {false, true, false, false},
-                  {false, true, true, false},
-                  {false, true, false, true}};
+        bool local_only, via, doubtful, again, busy;
+    } rounds[] = {{true, false, false, false, false}, {false, false, false, false, false},
+                  {false, true, false, false, false}, {false, true, true, false, false},
+                  {false, true, false, true, false},  {false, true, true, false, true}};
     struct decision *d = ret_d;
     asked_fill(x, &d->request, d->headers);
     d->rule = policy_set_match(lane->policies.set, lane->policies.vm, &d->request);
@@ -80,7 +78,8 @@ static enum err decide(struct lane *lane, const struct exchange *x, struct rng *
                                        .local_only = rounds[r].local_only,
                                        .via = rounds[r].via,
                                        .doubtful = rounds[r].doubtful,
-                                       .again = rounds[r].again};
+                                       .again = rounds[r].again,
+                                       .busy = rounds[r].busy};
         enum err e = try_round(lane, x, rng, d);
         if (e != ERR_OK)
             return e == ERR_NOT_FOUND ? ERR_MODEL_NOT_FOUND : e;

@@ -63,14 +63,16 @@ static struct deployment *create(struct deployments *d, struct bytes key, struct
 }
 
 struct deployment *deployments_get(struct deployments *d, const struct id *node, struct bytes model,
-                                   struct bytes version, struct policy_prior prior, uint64_t now_ms)
+                                   struct bytes version, struct bytes backend,
+                                   struct policy_prior prior, uint64_t now_ms)
 {
     uint8_t space[KEY_MAX];
     struct buf key;
     buf_init_fixed(&key, space, sizeof space);
     if (buf_append(&key, bytes_of(node->bytes, ID_SIZE)) != ERR_OK ||
         buf_append(&key, model) != ERR_OK || buf_append_byte(&key, 0) != ERR_OK ||
-        buf_append(&key, version) != ERR_OK)
+        buf_append(&key, version) != ERR_OK || buf_append_byte(&key, 0) != ERR_OK ||
+        buf_append(&key, backend) != ERR_OK)
         return NULL;
     struct deployment *row = map_get(&d->by_key, buf_bytes(&key));
     if (!row) {

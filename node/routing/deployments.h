@@ -1,6 +1,6 @@
-/* What this node has experienced with each deployment and each link: breaker, learned times, how
- * often it failed. Own evidence, kept across rebuilds of the candidates' index, by node, model and
- * version. */
+/* What this node has experienced with each deployment: breaker, learned times, how often it
+ * failed. Own evidence, kept across rebuilds of the candidates' index, by node, model,
+ * version and own backend. */
 #ifndef NODE_ROUTING_DEPLOYMENTS_H
 #define NODE_ROUTING_DEPLOYMENTS_H
 
@@ -37,11 +37,12 @@ struct deployments {
 
 void deployments_init(struct deployments *d, const uint8_t seed[16]);
 void deployments_fini(struct deployments *d);
-/* The row of a deployment, made with this prior when it is new; model and version empty: of the
- * link to that node. NULL: there is no room. Valid until a sweep while nothing runs there. */
+/* The row of a deployment, made with this prior when it is new; backend: of this node's own, for a
+ * peer's are told apart by itself. NULL: there is no room. Valid until a sweep while nothing runs
+ * there. */
 struct deployment *deployments_get(struct deployments *d, const struct id *node, struct bytes model,
-                                   struct bytes version, struct policy_prior prior,
-                                   uint64_t now_ms);
+                                   struct bytes version, struct bytes backend,
+                                   struct policy_prior prior, uint64_t now_ms);
 /* Forgets what nobody used for long. Only when no candidate points to a row. */
 void deployments_sweep(struct deployments *d, uint64_t now_ms);
 

@@ -89,15 +89,7 @@ static enum policy_verdict verdict_of_peer(const struct live_round *round,
     bool is_doubtful = p->state == PEER_SUSPECT || (p->state == PEER_ALIVE && p->is_late);
     if (p->draining)
         return POLICY_DRAINING;
-    return p->link && is_doubtful ? POLICY_DOUBTFUL : POLICY_UNREACHABLE;
-}
-
-static enum policy_verdict verdict_of_backend(const struct live_round *round,
-                                              const struct backend *b)
-{
-    if (!backend_is_usable(b))
-        return POLICY_UNREACHABLE;
-    return b->busy_until_ms > io_now_ms(round->lane->loop) ? POLICY_DOUBTFUL : POLICY_SPARE;
+    return p->link && is_doubtful && round->doubtful ? POLICY_DOUBTFUL : POLICY_UNREACHABLE;
 }
 
 /* The rules come first: whatever else is wrong, who may not hold the data is never asked. */
@@ -109,6 +101,13 @@ static bool is_barred(const struct live_round *round, const struct candidate *c)
            !terms_allow_region(&round->x->terms, bytes_from_str(region));
 }
 
+/* It said so, to us. */
+static bool is_busy(const struct candidate *c, uint64_t now_ms)
+{
+    return (c->backend && c->backend->busy_until_ms > now_ms) ||
+           (c->deployment && c->deployment->breaker.busy_until_ms > now_ms);
+}
+
 static enum policy_verdict verdict_of(const struct live_round *round, const struct candidate *c)
 {
     uint64_t now_ms = io_now_ms(round->lane->loop);
@@ -118,11 +117,12 @@ static enum policy_verdict verdict_of(const struct live_round *round, const stru
         return POLICY_UNREACHABLE;
     if (was_tried(round, c))
         return POLICY_TRIED;
-    enum policy_verdict v =
-        c->backend ? verdict_of_backend(round, c->backend) : verdict_of_peer(round, c);
-    bool is_open = c->deployment && !policy_breaker_admits(&c->deployment->breaker, now_ms);
-    if (v == POLICY_DOUBTFUL && !round->doubtful)
+    if (!round->busy && is_busy(c, now_ms))
         return POLICY_BUSY;
+    enum policy_verdict v = c->peer                         ? verdict_of_peer(round, c)
+                            : backend_is_usable(c->backend) ? POLICY_SPARE
+                                                            : POLICY_UNREACHABLE;
+    bool is_open = c->deployment && !policy_breaker_admits(&c->deployment->breaker, now_ms);
     if (v == POLICY_SPARE && is_open)
         return round->doubtful ? POLICY_DOUBTFUL : POLICY_BREAKER;
     return v;

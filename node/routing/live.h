@@ -17,6 +17,7 @@ struct live_round {
     bool via;             /* also gateways that only lead to who has the model */
     bool doubtful;        /* also those who may take a while to fail */
     bool again;           /* also a peer whose first answer got lost */
+    bool busy;            /* also those who asked not to be asked before a time */
 };
 
 /* As policy_ops.refresh; ctx: a struct live_round. */

@@ -42,7 +42,7 @@ static struct deployment *get(struct world *w, uint8_t node, const char *model, 
                               uint64_t now_ms)
 {
     const struct id id = {{node}};
-    return deployments_get(&w->d, &id, bytes_from_str(model), bytes_from_str(version),
+    return deployments_get(&w->d, &id, bytes_from_str(model), bytes_from_str(version), BYTES(""),
                            policy_prior_of(POLICY_GPU, POLICY_CLOUD), now_ms);
 }
 
@@ -68,6 +68,16 @@ static void each_has_a_row_of_its_own(void **state)
     assert_ptr_not_equal(get(w, 2, "m", "v1", 5), d);
     assert_ptr_not_equal(get(w, 1, "mv", "1", 5), d);
     assert_ptr_not_equal(get(w, 1, "", "", 5), d);
+}
+
+static void own_backends_with_the_same_model_are_told_apart(void **state)
+{
+    struct world *w = *state;
+    const struct id id = {{1}};
+    const struct policy_prior prior = policy_prior_of(POLICY_GPU, POLICY_CLOUD);
+    struct deployment *a = deployments_get(&w->d, &id, BYTES("m"), BYTES(""), BYTES("a"), prior, 0);
+    struct deployment *b = deployments_get(&w->d, &id, BYTES("m"), BYTES(""), BYTES("b"), prior, 0);
+    assert_ptr_not_equal(a, b);
 }
 
 static void failures_in_a_row_open_its_breaker(void **state)
@@ -186,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_has_a_row_of_its_own),
+        TEST(own_backends_with_the_same_model_are_told_apart),
         TEST(failures_in_a_row_open_its_breaker),
         TEST(whoever_is_busy_or_given_up_is_not_blamed),
         TEST(quantiles_are_of_what_succeeded),

@@ -217,6 +217,17 @@ static void too_slow_is_better_than_nobody(void **state)
     assert_ptr_equal(chosen(w), slow);
 }
 
+static void those_too_slow_share_the_work_when_all_are(void **state)
+{
+    struct decide_world *w = *state;
+    struct policy_candidate *a = add_candidate(w);
+    add_candidate(w);
+    w->request.deadline_ms = 1;
+    assert_in_range(times_chosen(w, a, 1000), 400, 600);
+    assert_int_equal(w->plan.good, 2);
+    assert_int_equal(w->plan.count, 2);
+}
+
 static void who_comes_back_gets_its_share_only(void **state)
 {
     struct decide_world *w = *state;
@@ -351,6 +362,7 @@ int main(void)
         DECIDE_TEST(a_doubtful_one_is_chosen_only_when_nobody_else_is_left),
         DECIDE_TEST(a_cost_ceiling_is_hard),
         DECIDE_TEST(too_slow_is_better_than_nobody),
+        DECIDE_TEST(those_too_slow_share_the_work_when_all_are),
         DECIDE_TEST(who_comes_back_gets_its_share_only),
         DECIDE_TEST(with_old_facts_many_routers_do_not_choose_the_same),
         DECIDE_TEST(the_plan_names_each_candidate_once_good_ones_first),
