@@ -242,6 +242,9 @@ static const struct command rows[] = {
      "Refused: what does not check (policy check), whose tests fail, what breaks a policy that is\n"
      "in force, and what would leave a model of the mesh without any candidate.",
      apply_flags, 0, 0, cli_apply},
+    {"policy rm", "NAME", "remove a policy and its history",
+     "Requests that it matched are decided by the others, at last by the built-in one.", rm_flags,
+     1, 1, cli_put},
     {"policy revert", "NAME", "put an earlier version of a policy in force again", no_more,
      revert_flags, 1, 1, cli_policy_revert},
     {"ls invitations", "", "who was invited, and how often it was used", no_more, look_flags, 0, 0,

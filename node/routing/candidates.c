@@ -50,6 +50,22 @@ static struct candidate_set *set_of(struct candidates *c, struct bytes model)
     return set;
 }
 
+/* The rows for policy at once, so that who is in the index can be decided about. */
+static bool grow(struct candidates *c, struct candidate_set *set)
+{
+    size_t capacity = set->capacity ? set->capacity * 2 : 1;
+    struct candidate *items = arena_alloc(&c->arena, capacity * sizeof *items);
+    struct policy_candidate *rows = arena_alloc(&c->arena, capacity * sizeof *rows);
+    if (!items || !rows)
+        return false;
+    if (set->count > 0)
+        memcpy(items, set->items, set->count * sizeof *items);
+    set->items = items;
+    set->policy.items = rows;
+    set->capacity = capacity;
+    return true;
+}
+
 /* Past a bound (a lying peer with endless models) the rest is left out: served less, never grown.
  */
 static void add(struct candidates *c, struct bytes model, struct candidate item)
@@ -65,16 +81,9 @@ static void add(struct candidates *c, struct bytes model, struct candidate item)
         last->is_up |= item.is_up;
         return;
     }
-    if (set->count == set->capacity) {
-        size_t capacity = set->capacity ? set->capacity * 2 : 4;
-        struct candidate *items = arena_alloc(&c->arena, capacity * sizeof *items);
-        if (!items)
-            return;
-        if (set->count > 0)
-            memcpy(items, set->items, set->count * sizeof *items);
-        set->items = items;
-        set->capacity = capacity;
-    }
+    if (set->count == set->capacity && !grow(c, set))
+        return;
+    item.set = set;
     set->items[set->count++] = item;
 }
 
@@ -154,23 +163,18 @@ static struct policy_prior prior_of(const struct candidate *c, enum policy_tier 
 static void prepare(struct lane *lane, struct candidate_set *set)
 {
     struct candidates *c = &lane->candidates;
-    struct policy_candidate *items = arena_calloc(&c->arena, set->count * sizeof *items);
-    if (!items) {
-        set->count = 0; /* nobody serves it, rather than by other rules than the policy's */
-        return;
-    }
+    struct policy_candidate *items = set->policy.items;
+    set->policy.count = set->count;
     for (size_t i = 0; i < set->count; i++) {
         struct candidate *item = &set->items[i];
         const struct id *node = item->peer ? &item->peer->id : &lane->identity->node;
+        items[i] = (struct policy_candidate){.barred = item->barred, .owner = item};
         seldom_fill(lane, set->model, item, &items[i].facts);
-        items[i].barred = item->barred;
-        items[i].owner = item;
         struct bytes own = bytes_from_str(item->backend ? item->backend->cfg.name : "");
         item->deployment =
             deployments_get(&c->deployments, node, set->model, item->version, own,
                             prior_of(item, items[i].facts.tier, set->model), io_now_ms(lane->loop));
     }
-    set->policy = (struct policy_candidates){.items = items, .count = set->count};
 }
 
 static void prepare_all(struct lane *lane)

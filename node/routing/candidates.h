@@ -10,7 +10,7 @@
 #include "node/routing/deployments.h"
 
 #define CANDIDATES_MODELS_MAX 16384
-#define CANDIDATES_ARENA_MAX (16 * 1024 * 1024)
+#define CANDIDATES_ARENA_MAX (32 * 1024 * 1024)
 
 struct backend;
 struct lane;
@@ -19,6 +19,7 @@ struct peer;
 /* One of the two is set. A peer stands for all its backends with this version: it chooses among
  * them itself. */
 struct candidate {
+    struct candidate_set *set; /* that it belongs to */
     struct backend *backend;
     struct peer *peer;
     struct bytes version; /* as the registry calls it; empty: nobody says */
@@ -28,8 +29,15 @@ struct candidate {
     struct deployment *deployment; /* what we experienced with it; NULL: nothing is remembered */
 };
 
+/* How a model's deployments do, against what was assumed of them before they were measured: with
+ * this the assumptions of those that were not measured yet are corrected. */
+struct candidate_typical {
+    double first, prefill, decode; /* measured by assumed, averaged; 0: none was measured */
+};
+
 struct candidate_set {
     struct bytes model;
+    struct candidate_typical typical;
     struct candidate *items;
     size_t count;
     size_t capacity;

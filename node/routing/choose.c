@@ -37,7 +37,7 @@ static size_t first_step(const struct exchange *x, const struct policy_rule *rul
 }
 
 static enum err try_round(struct lane *lane, const struct exchange *x, struct rng *rng,
-                          struct decision *d)
+                          bool is_beside, struct decision *d)
 {
     struct policy_ask ask = {.rule = d->rule,
                              .request = &d->request,
@@ -46,7 +46,7 @@ static enum err try_round(struct lane *lane, const struct exchange *x, struct rn
                                  fmin(d->rule->limits.cost_max_usd, x->terms.cost_max_usd) -
                                  x->terms.spent_usd,
                              .first_step = first_step(x, d->rule),
-                             .keep_model = x->hop > 0 || attempt_any_runs(x),
+                             .keep_model = x->hop > 0 || is_beside,
                              .vm = lane->policies.vm,
                              .rng = rng,
                              .ops = &ops,
@@ -55,8 +55,9 @@ static enum err try_round(struct lane *lane, const struct exchange *x, struct rn
 }
 
 /* After a hop an own backend comes first, however loaded. A gateway is asked when nobody who has
- * the model himself can be, but where a policy has steps: these say who is better. */
-static enum err decide(struct lane *lane, const struct exchange *x, struct rng *rng,
+ * the model himself can be, but where somebody wrote a policy: that says who is better. `is_beside`:
+ * another attempt runs and goes on. */
+static enum err decide(struct lane *lane, const struct exchange *x, struct rng *rng, bool is_beside,
                        struct decision *ret_d)
 {
     static const struct {
@@ -67,7 +68,7 @@ static enum err decide(struct lane *lane, const struct exchange *x, struct rng *
     struct decision *d = ret_d;
     asked_fill(x, &d->request, d->headers);
     d->rule = policy_set_match(lane->policies.set, lane->policies.vm, &d->request);
-    size_t first = x->hop > 0 ? 0 : d->rule->step_count > 0 ? 2 : 1;
+    size_t first = x->hop > 0 ? 0 : d->rule == policy_rule_default() ? 1 : 2;
     struct bytes version = x->terms.version;
     if (version.size == 0 && x->hop == 0)
         version = policy_split(d->rule, lane->policies.vm, &d->request);
@@ -80,7 +81,7 @@ static enum err decide(struct lane *lane, const struct exchange *x, struct rng *
                                        .doubtful = rounds[r].doubtful,
                                        .again = rounds[r].again,
                                        .busy = rounds[r].busy};
-        enum err e = try_round(lane, x, rng, d);
+        enum err e = try_round(lane, x, rng, is_beside, d);
         if (e != ERR_OK)
             return e == ERR_NOT_FOUND ? ERR_MODEL_NOT_FOUND : e;
         if (d->plan.good > 0)
@@ -189,7 +190,7 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
     ret_choice->rule = NULL;
     if (!lane->policies.set)
         return ERR_NO_CANDIDATE;
-    enum err e = decide(lane, x, &lane->rng, &d);
+    enum err e = decide(lane, x, &lane->rng, attempt_any_runs(x), &d);
     if (e == ERR_OK)
         fill(lane, &d, ret_choice);
     else if (e == ERR_NO_CANDIDATE && set)
@@ -201,10 +202,11 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
     return e;
 }
 
-/* Draws from a copy, so that asking does not change what will be chosen. */
+/* Instead of the attempt that runs, not beside it. Draws from a copy, so that asking does not change
+ * what will be chosen. */
 bool choose_has_other(struct lane *lane, const struct exchange *x)
 {
     struct decision d;
     struct rng rng = lane->rng;
-    return lane->policies.set && decide(lane, x, &rng, &d) == ERR_OK;
+    return lane->policies.set && decide(lane, x, &rng, false, &d) == ERR_OK;
 }

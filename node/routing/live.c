@@ -210,25 +210,48 @@ uint64_t live_age_ms(const struct lane *lane, const struct candidate *c, struct 
     return io_now_ms(lane->loop) - made_ms;
 }
 
+static void average(double *typical, double ratio)
+{
+    const double weight = 0.1;
+    *typical += *typical > 0 ? weight * (ratio - *typical) : ratio;
+}
+
+/* What was measured as far as it is, the rest as it was assumed, corrected by how the others of this
+ * model do: who was never asked is taken for one of them, neither shunned nor run to. */
+static double blend(double measured, double assumed, double trust, double *typical)
+{
+    const double known = 0.5;
+    if (trust >= known && assumed > 0)
+        average(typical, measured / assumed);
+    return trust * measured + (1 - trust) * assumed * (*typical > 0 ? *typical : 1);
+}
+
+static void fill_times(const struct deployment *d, struct candidate_typical *typical,
+                       uint64_t now_ms, struct policy_live *live)
+{
+    static const struct policy_load idle = {0, 0, 1};
+    const uint32_t many = 1000;
+    const struct policy_estimate *e = &d->estimate;
+    double trust = policy_estimate_confidence(e, now_ms);
+    double first_us = (double)policy_estimate_first_byte_us(e, 0, idle, now_ms);
+    double read_us = (double)policy_estimate_first_byte_us(e, many, idle, now_ms);
+    double whole_us = (double)policy_estimate_answer_us(e, 0, many, idle, now_ms);
+    live->first_us = blend(first_us, e->prior.base_us, trust, &typical->first);
+    live->prefill_us =
+        blend((read_us - first_us) / many, e->prior.prefill_us, trust, &typical->prefill);
+    live->decode_us =
+        blend((whole_us - first_us) / many, e->prior.decode_us, trust, &typical->decode);
+}
+
 static void fill_learned(const struct live_round *round, const struct candidate *c,
                          struct policy_live *live)
 {
-    static const struct policy_load idle = {0, 0, 1};
     uint64_t now_ms = io_now_ms(round->lane->loop);
     struct deployment *d = c->deployment;
     if (!d)
         return;
-    const double many = 1000;
     deployments_quantiles(d, now_ms);
-    live->first_us = (double)policy_estimate_first_byte_us(&d->estimate, 0, idle, now_ms);
-    live->prefill_us =
-        ((double)policy_estimate_first_byte_us(&d->estimate, (uint32_t)many, idle, now_ms) -
-         live->first_us) /
-        many;
-    live->decode_us =
-        ((double)policy_estimate_answer_us(&d->estimate, 0, (uint32_t)many, idle, now_ms) -
-         live->first_us) /
-        many;
+    fill_times(d, &c->set->typical, now_ms, live);
     if (!isnan(d->p50_us)) { /* own evidence goes before what it says itself */
         live->ttft_p50_us = d->p50_us;
         live->ttft_p99_us = d->p99_us;

@@ -80,6 +80,7 @@ static enum err put_model(struct exchange *x, struct bytes model)
     TRY(body_splice(&x->body, (size_t)s->model_start, (size_t)s->model_end, buf_bytes(&text)));
     bytes_to_str(model, s->model, sizeof s->model);
     s->model_size = model.size;
+    x->has_body_hash = false; /* it was of the body before */
     return ERR_OK;
 }
 

@@ -227,7 +227,7 @@ def load_through_two_nodes_finds_the_engines_behind_them(world):
         mesh.mark()
         eventually(lambda: len(near.model_nodes().get("m", [])) == 2, "both serve it", 30)
         summary = world.load("--target", f"http://127.0.0.1:{near.http}", "--model", "m", "--rate",
-                             "60", "--duration", "4", "--marks", "--history",
+                             "250", "--duration", "4", "--marks", "--history",
                              str(world.folder / "mesh.jsonl"))
         equal(summary["failed"], 0, f"failures: {summary['outcomes']}")
         lines = (world.folder / "mesh.jsonl").read_text().splitlines()

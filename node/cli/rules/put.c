@@ -34,6 +34,7 @@ static const struct rule {
     {"quota rm", REGISTRY_QUOTA, REGISTRY_REMOVE, {"tenant", "model"}, NULL, "quota removed"},
     {"price put", REGISTRY_PRICE, REGISTRY_PUT, {"name"}, NULL, "price sheet put"},
     {"price rm", REGISTRY_PRICE, REGISTRY_REMOVE, {"name"}, NULL, "price sheet removed"},
+    {"policy rm", REGISTRY_POLICY, REGISTRY_REMOVE, {"name"}, NULL, "policy removed"},
     {"setting put", REGISTRY_SETTING, REGISTRY_PUT, {"key", "value"}, NULL, "setting put"},
     {"setting rm", REGISTRY_SETTING, REGISTRY_REMOVE, {"key"}, NULL, "setting removed"},
 };
