@@ -157,6 +157,8 @@ static void wrong_types_say_what_was_expected(void **state)
          "4:27: limits.attempts: expected a whole number, 1 to 4, found \"3\""},
         {"limits: {deadline: 2}", "4:27: limits.deadline: expected a duration of at least a "
                                   "millisecond, such as 50ms or 1m30s, found 2"},
+        {"limits: {deadline: 500us}", "4:27: limits.deadline: expected a duration of at least a "
+                                      "millisecond, such as 50ms or 1m30s, found 500us"},
         {"limits: {hedge_after: p100}",
          "4:30: limits.hedge_after: expected a number, 1 to 99.9, found 100"},
         {"limits: {max_cost_usd: nan}",
@@ -266,6 +268,21 @@ static void limits_of_size_are_mistakes(void **state)
     assert_mistakes(text, "1:1: larger than a policy can be (64 KiB)");
 }
 
+static void documents_that_are_made_to_explode_are_refused(void **state)
+{
+    static char text[1 << 20];
+    size_t size = 0;
+    memset(text, '[', sizeof text - 1);
+    assert_mistakes(text, "1:1: larger than a policy can be (64 KiB)");
+    text[1000] = 0;
+    assert_mistakes(text, "1:9: nested too deeply for a document");
+    size += (size_t)snprintf(text, sizeof text, HEAD "spec: {steps: [");
+    while (size < POLICY_DOCUMENT_BYTES_MAX - 16)
+        size += (size_t)snprintf(text + size, sizeof text - size, "{name: s}, ");
+    snprintf(text + size, sizeof text - size, "]}");
+    assert_mistakes(text, "4:14987: too many items for a document");
+}
+
 static void what_is_no_yaml_is_a_mistake_of_its_line(void **state)
 {
     assert_mistakes(HEAD "spec: {}\n---\napiVersion: [\n",
@@ -310,6 +327,7 @@ int main(void)
         cmocka_unit_test(steps_that_cannot_be_reached_are_mistakes),
         cmocka_unit_test(weights_that_are_none_are_mistakes),
         cmocka_unit_test(limits_of_size_are_mistakes),
+        cmocka_unit_test(documents_that_are_made_to_explode_are_refused),
         cmocka_unit_test(what_is_no_yaml_is_a_mistake_of_its_line),
         cmocka_unit_test(only_so_many_mistakes_are_kept),
         cmocka_unit_test(control_characters_of_a_document_do_not_reach_the_terminal),

@@ -73,6 +73,22 @@ static void a_rollout_takes_its_percentage_and_leaves_the_rest_to_the_older(void
     policy_set_destroy(set);
 }
 
+static void an_older_version_does_not_decide_where_a_newer_one_does(void **state)
+{
+    const struct policy_source sources[] = {
+        {BYTES("a"), 2, BYTES(DOCUMENT("a", "{match: request.stream, rollout: {percent: 50}}"))},
+        {BYTES("a"), 1, BYTES(DOCUMENT("a", "{match: request.stream && request.priority > 0}"))},
+    };
+    struct policy_set *set = set_of_sources(sources, 2);
+    size_t older = 0;
+    for (uint64_t key = 0; key < 10000; key++) {
+        const struct policy_request r = {.key = key, .stream = true, .priority = 1};
+        older += match(set, r)->version == 1;
+    }
+    assert_in_range(older, 4800, 5200);
+    policy_set_destroy(set);
+}
+
 static void a_rollout_of_nobody_decides_over_nobody(void **state)
 {
     struct policy_set *set = set_of(DOCUMENT("a", "{rollout: {percent: 0}}"));
@@ -162,16 +178,26 @@ static void a_predicate_holds_part_by_part(void **state)
 
 static void more_conditions_than_are_told_apart_are_one(void **state)
 {
-    char text[4096] = HEAD "spec: {match: '";
+    char text[4096] = HEAD "spec: {require: ['";
     size_t size = strlen(text);
     for (int i = 0; i <= POLICY_PARTS_MAX; i++)
-        size += (size_t)snprintf(text + size, sizeof text - size, "%srequest.priority != %d",
+        size += (size_t)snprintf(text + size, sizeof text - size, "%snode.name != \"n%d\"",
                                  i ? " && " : "", i);
-    snprintf(text + size, sizeof text - size, "'}\n");
+    snprintf(text + size, sizeof text - size, "']}\n");
     struct policy_set *set = set_of(text);
-    assert_int_equal(policy_set_find(set, BYTES("p"))->match.static_parts, 0);
-    assert_matched(set, (struct policy_request){.priority = -1}, "p");
-    assert_matched(set, (struct policy_request){.priority = POLICY_PARTS_MAX}, "default");
+    const struct policy_predicate *p = &policy_set_find(set, BYTES("p"))->require[0];
+    struct policy_static s = {.node = BYTES("m")};
+    struct policy_values values;
+    const struct cel_value *const facts[POLICY_GROUPS] = {NULL, values.slots, NULL};
+    struct cel_vm *vm;
+    assert_int_equal(policy_cel_vm_create(POLICY_VM_BYTES, &vm), ERR_OK);
+    assert_int_equal(p->static_parts, 0);
+    policy_facts_fill(POLICY_STATIC, &s, p->reads[POLICY_STATIC], &values);
+    assert_true(policy_holds(p, ~p->static_parts, vm, facts));
+    s.node = BYTES("n64");
+    policy_facts_fill(POLICY_STATIC, &s, p->reads[POLICY_STATIC], &values);
+    assert_false(policy_holds(p, ~p->static_parts, vm, facts));
+    policy_cel_vm_destroy(vm);
     policy_set_destroy(set);
 }
 
@@ -218,6 +244,7 @@ int main(void)
         cmocka_unit_test(where_none_matches_the_built_in_one_decides),
         cmocka_unit_test(what_is_not_known_or_fails_does_not_match),
         cmocka_unit_test(a_rollout_takes_its_percentage_and_leaves_the_rest_to_the_older),
+        cmocka_unit_test(an_older_version_does_not_decide_where_a_newer_one_does),
         cmocka_unit_test(a_rollout_of_nobody_decides_over_nobody),
         cmocka_unit_test(rollouts_of_two_policies_take_different_requests),
         cmocka_unit_test(two_documents_of_one_name_are_a_mistake),
