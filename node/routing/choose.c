@@ -55,8 +55,8 @@ static enum err try_round(struct lane *lane, const struct exchange *x, struct rn
 }
 
 /* After a hop an own backend comes first, however loaded. A gateway is asked when nobody who has
- * the model himself can be, but where somebody wrote a policy: that says who is better. `is_beside`:
- * another attempt runs and goes on. */
+ * the model himself can be, but where somebody wrote a policy: that says who is better.
+ * `is_beside`: another attempt runs and goes on. */
 static enum err decide(struct lane *lane, const struct exchange *x, struct rng *rng, bool is_beside,
                        struct decision *ret_d)
 {
@@ -202,8 +202,8 @@ enum err choose(struct lane *lane, const struct exchange *x, struct choice *ret_
     return e;
 }
 
-/* Instead of the attempt that runs, not beside it. Draws from a copy, so that asking does not change
- * what will be chosen. */
+/* Instead of the attempt that runs, not beside it. Draws from a copy, so that asking does not
+ * change what will be chosen. */
 bool choose_has_other(struct lane *lane, const struct exchange *x)
 {
     struct decision d;

@@ -216,8 +216,8 @@ static void average(double *typical, double ratio)
     *typical += *typical > 0 ? weight * (ratio - *typical) : ratio;
 }
 
-/* What was measured as far as it is, the rest as it was assumed, corrected by how the others of this
- * model do: who was never asked is taken for one of them, neither shunned nor run to. */
+/* What was measured as far as it is, the rest as it was assumed, corrected by how the others of
+ * this model do: who was never asked is taken for one of them, neither shunned nor run to. */
 static double blend(double measured, double assumed, double trust, double *typical)
 {
     const double known = 0.5;

@@ -1,5 +1,5 @@
 """Policies decide over real requests through three tiers: the founding example, what happens when
-its nodes are busy, gone or forbidden, the three strategies, cascades, ceilings, hedges, breakers."""
+its nodes are busy, gone or forbidden, strategies, cascades, ceilings, hedges, breakers."""
 
 import collections
 import concurrent.futures
