@@ -98,12 +98,25 @@ bool policy_allows(const struct policy_rule *rule, struct cel_vm *vm,
 
 /* --- looking at one */
 
+/* Better than nobody. */
+static bool is_fallback(const struct policy_look *look)
+{
+    return look->verdict == POLICY_TOO_SLOW || look->verdict == POLICY_DOUBTFUL;
+}
+
+/* Without room those that could still be needed take the place of others. */
 static void keep(struct policy_plan *plan, const struct policy_look *look)
 {
-    if (plan->count < POLICY_LOOKED_MAX)
+    if (plan->count < POLICY_LOOKED_MAX) {
         plan->looks[plan->count++] = *look;
-    else
-        plan->cut = true;
+        return;
+    }
+    plan->cut = true;
+    for (size_t i = 0; is_fallback(look) && i < plan->count; i++)
+        if (!is_fallback(&plan->looks[i])) {
+            plan->looks[i] = *look;
+            return;
+        }
 }
 
 static bool is_over_money(const struct policy_ask *ask, const struct policy_score *s)
@@ -425,7 +438,7 @@ enum err policy_decide(const struct policy_ask *ask, struct policy_plan *ret_pla
     struct run run = {.ask = ask, .plan = ret_plan};
     const struct policy_rule *rule = ask->rule;
     size_t end = rule->step_count + (rule->step_count == 0 || rule->last_resort);
-    bool is_found = false;
+    bool is_found = ask->first_step >= end; /* it was, by an earlier attempt */
     ret_plan->rule = rule;
     ret_plan->count = ret_plan->good = 0;
     ret_plan->cut = false;
