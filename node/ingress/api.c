@@ -31,6 +31,7 @@ static const struct api_endpoint endpoints[] = {
     LOCAL("/livez", false, API_CLIENT | API_CONTROL, local_livez),
     LOCAL("/readyz", false, API_CLIENT | API_CONTROL, local_readyz),
     LOCAL("/metrics", false, API_CLIENT | API_CONTROL, local_metrics),
+    LOCAL("/sd", false, API_CLIENT | API_CONTROL, local_sd),
     LOCAL("/mesh/v1/status", false, API_CONTROL | API_SIGNED, local_status),
     LOCAL("/mesh/v1/nodes", false, API_CONTROL | API_SIGNED, local_nodes),
     LOCAL("/mesh/v1/models", false, API_CONTROL | API_SIGNED, local_models),

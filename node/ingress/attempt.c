@@ -68,13 +68,15 @@ static uint32_t output_tokens(const struct exchange *x)
     return tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
 }
 
-static void learn(struct attempt *a, enum policy_outcome outcome, uint64_t retry_after_ms)
+static void learn(struct attempt *a, enum policy_outcome outcome, uint64_t retry_after_ms,
+                  bool is_beaten)
 {
     const struct exchange *x = a->x;
     struct lane *lane = x->lane;
     uint64_t taken_us = io_now_us(lane->loop) - a->started_us;
     const struct deployment_end end = {
         .outcome = outcome,
+        .is_beaten = is_beaten,
         .retry_after_ms = retry_after_ms,
         .first_byte_us = a->first_byte_us ? a->first_byte_us : taken_us,
         .decode_us = a->first_byte_us ? taken_us - a->first_byte_us : 0,
@@ -131,7 +133,7 @@ enum err attempt_start(struct exchange *x, bool is_hedge)
                                      : peer_call_start(a, choice.candidate.peer);
     if (e != ERR_OK) {
         a->failure = e;
-        learn(a, deployments_outcome(e), 0);
+        learn(a, deployments_outcome(e), 0, false);
         set_state(a, ATTEMPT_OVER);
         return e;
     }
@@ -161,7 +163,7 @@ static void stop_others(struct exchange *x, const struct attempt *winner)
         if (!attempt_has_won(a))
             count_hedge(a, METRICS_HEDGE_LOST);
         set_state(a, ATTEMPT_OVER);
-        learn(a, POLICY_CALL_CANCELLED, 0);
+        learn(a, POLICY_CALL_CANCELLED, 0, winner && winner->started_us > a->started_us);
         a->ops = NULL;
         ops->cancel(a);
     }
@@ -202,7 +204,7 @@ void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
     struct exchange *x = a->x;
     a->ops = NULL;
     note_failure(a, reason, retry_after_ms);
-    learn(a, deployments_outcome(reason), retry_after_ms);
+    learn(a, deployments_outcome(reason), retry_after_ms, false);
     set_state(a, ATTEMPT_OVER);
     if (attempt_any_runs(x))
         return;
@@ -300,14 +302,14 @@ void attempt_end(struct attempt *a)
         attempt_failed(a, ERR_PROTOCOL, 0);
         return;
     }
-    learn(a, outcome_of_status(a->x->status), a->x->retry_after_ms);
+    learn(a, outcome_of_status(a->x->status), a->x->retry_after_ms, false);
     take_over(a);
     exchange_finish(a->x);
 }
 
 void attempt_broken(struct attempt *a, enum err reason)
 {
-    learn(a, deployments_outcome(reason), 0);
+    learn(a, deployments_outcome(reason), 0, false);
     take_over(a);
     exchange_fail(a->x, reason, NULL);
 }

@@ -80,6 +80,12 @@ enum err local_metrics(struct exchange *x, struct bytes path)
     return e;
 }
 
+enum err local_sd(struct exchange *x, struct bytes path)
+{
+    (void)path;
+    return answer_view(x, admin_sd_json);
+}
+
 enum err local_openai_models(struct exchange *x, struct bytes path)
 {
     struct bytes id = bytes_skip(path, sizeof "/v1/models" - 1);

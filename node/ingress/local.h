@@ -15,6 +15,7 @@ MUST_CHECK enum err local_read_last(struct bytes target, uint64_t *last);
 enum err local_livez(struct exchange *x, struct bytes path);
 enum err local_readyz(struct exchange *x, struct bytes path);
 enum err local_metrics(struct exchange *x, struct bytes path);
+enum err local_sd(struct exchange *x, struct bytes path);
 enum err local_openai_models(struct exchange *x, struct bytes path);
 enum err local_status(struct exchange *x, struct bytes path);
 enum err local_nodes(struct exchange *x, struct bytes path);

@@ -77,13 +77,32 @@ static enum err reason_for_nothing(const struct lane *lane)
     return ERR_NO_CANDIDATE;
 }
 
+/* Trouble at engines is not multiplied beyond a share of the traffic. What never reached one, or was
+ * refused by the rules or by a node that is leaving, costs none of them anything. */
+static bool may_retry(struct exchange *x)
+{
+    switch (x->last_failure) {
+    case ERR_LINK_LOST:
+    case ERR_REFUSED:
+    case ERR_UNREACHABLE:
+    case ERR_DRAINING:
+    case ERR_EPOCH_BEHIND:
+    case ERR_HOP_LIMIT:
+    case ERR_MODEL_NOT_FOUND:
+    case ERR_RESIDENCY:
+    case ERR_NOT_ALLOWED: return attempt_may_start(x);
+    default:
+        return attempt_may_start(x) &&
+               policy_retry_take(&x->lane->retries, io_now_ms(x->lane->loop));
+    }
+}
+
 static enum stage_result stage_route(struct exchange *x)
 {
     bool is_first = x->attempt_count == 0;
-    uint64_t now_ms = io_now_ms(x->lane->loop);
     if (is_first)
-        policy_retry_note_request(&x->lane->retries, now_ms);
-    if (!is_first && (!attempt_may_start(x) || !policy_retry_take(&x->lane->retries, now_ms)))
+        policy_retry_note_request(&x->lane->retries, io_now_ms(x->lane->loop));
+    if (!is_first && !may_retry(x))
         return fail(x, exchange_remaining_ms(x) == 0 ? ERR_DEADLINE /* however it ended */
                                                      : public_reason(x->last_failure));
     struct choice *choice = &x->attempts[x->attempt_count].choice;

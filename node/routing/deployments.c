@@ -180,14 +180,15 @@ bool deployments_end(struct deployment_use *use, const struct deployment_end *en
     policy_breaker_end(&d->breaker, use->call, end->outcome, end->first_byte_us / 1000,
                        end->retry_after_ms, now_ms, rng);
     bool is_news = !was_shut && accuse(d);
-    if (end->outcome != POLICY_CALL_SUCCESS && end->outcome != POLICY_CALL_FAILURE)
+    if (end->outcome != POLICY_CALL_SUCCESS && end->outcome != POLICY_CALL_FAILURE &&
+        !end->is_beaten)
         return is_news;
     struct policy_observation seen = {.load = use->load,
                                       .prompt_tokens_uncached = end->input_tokens,
                                       .output_tokens = end->output_tokens,
                                       .first_byte_us = end->first_byte_us,
                                       .decode_us = end->decode_us,
-                                      .is_failed = end->outcome == POLICY_CALL_FAILURE};
+                                      .is_failed = end->outcome != POLICY_CALL_SUCCESS};
     policy_estimate_observe(&d->estimate, &seen, now_ms);
     if (end->outcome == POLICY_CALL_SUCCESS)
         measure(d, end->first_byte_us, now_ms);

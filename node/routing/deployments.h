@@ -66,6 +66,7 @@ void deployments_begin(struct deployment *d, struct policy_load load, uint64_t n
                        struct deployment_use *ret_use);
 struct deployment_end {
     enum policy_outcome outcome;
+    bool is_beaten; /* given up for one that began later and answered first: it is slow */
     uint64_t retry_after_ms;
     uint64_t first_byte_us; /* from its beginning; of a failed one until it failed */
     uint64_t decode_us;     /* from the first byte to the last; 0: not known */

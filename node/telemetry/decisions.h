@@ -10,8 +10,8 @@
 
 #define DECISIONS_MAX 10000
 #define DECISIONS_AGE_MS (15 * 60 * 1000)
-#define DECISIONS_RING_BYTES (16 * 1024 * 1024) /* some 10,000 of four candidates each */
-#define DECISIONS_JSON_MAX (16 * 1024 * 1024)   /* of an answer */
+#define DECISIONS_RING_BYTES (8 * 1024 * 1024) /* some 5,000 of two candidates each */
+#define DECISIONS_JSON_MAX (16 * 1024 * 1024)  /* of an answer */
 
 struct decision_note {
     struct bytes request_id;

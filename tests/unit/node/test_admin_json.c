@@ -299,6 +299,20 @@ static void a_peer_is_named_by_its_certificate_and_aged_by_the_clock(void **stat
                "\"utilization\":0.375}"));
 }
 
+static void scrapers_find_everybody_with_an_address(void **state)
+{
+    struct world *w = *state;
+    w->peer.http_addr = BYTES("0.0.0.0:7390");
+    w->peer.mesh_addr = BYTES("10.0.0.7:7300");
+    assert_int_equal(admin_sd_json(&w->view, &w->out), ERR_OK);
+    assert_int_equal(buf_append_byte(&w->out, 0), ERR_OK);
+    assert_string_equal((const char *)w->out.data,
+                        "[{\"targets\":[\"127.0.0.1:7380\"],\"labels\":{\"node\":\"edge-1\","
+                        "\"tier\":\"edge\",\"region\":\"eu\",\"zone\":\"shop\"}},"
+                        "{\"targets\":[\"10.0.0.7:7390\"],\"labels\":{\"node\":\"zeta\","
+                        "\"tier\":\"cloud\",\"region\":\"us\",\"zone\":\"\"}}]");
+}
+
 static void a_name_that_two_live_nodes_have_is_shown_at_both(void **state)
 {
     struct world *w = *state;
@@ -455,6 +469,7 @@ int main(void)
         TEST(nodes_begin_with_this_node_and_go_on_by_name),
         TEST(a_peer_without_facts_is_null_where_nothing_is_known),
         TEST(a_peer_is_named_by_its_certificate_and_aged_by_the_clock),
+        TEST(scrapers_find_everybody_with_an_address),
         TEST(a_name_that_two_live_nodes_have_is_shown_at_both),
         TEST(a_process_that_is_there_twice_says_so),
         TEST(models_are_listed_with_their_versions_and_nodes),

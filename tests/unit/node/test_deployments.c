@@ -100,6 +100,23 @@ static void whoever_is_busy_or_given_up_is_not_blamed(void **state)
     assert_int_equal(policy_breaker_rates(&d->breaker, SECOND_MS).calls, 0);
 }
 
+static void one_that_a_hedge_has_beaten_is_slow(void **state)
+{
+    struct world *w = *state;
+    const struct policy_load idle = {0, 0, 4};
+    struct deployment *d = get(w, 1, "m", "", 0);
+    struct deployment_use u;
+    uint64_t before_us = policy_estimate_first_byte_us(&d->estimate, 0, idle, SECOND_MS);
+    for (int i = 0; i < 3; i++) {
+        const struct deployment_end end = {
+            .outcome = POLICY_CALL_CANCELLED, .is_beaten = true, .first_byte_us = 5000000};
+        deployments_begin(d, idle, SECOND_MS, &u);
+        deployments_end(&u, &end, SECOND_MS, &w->rng);
+    }
+    assert_true(policy_estimate_first_byte_us(&d->estimate, 0, idle, SECOND_MS) > 5 * before_us);
+    assert_int_equal(policy_breaker_rates(&d->breaker, SECOND_MS).calls, 0);
+}
+
 static void quantiles_are_of_what_succeeded(void **state)
 {
     struct world *w = *state;
@@ -199,6 +216,7 @@ int main(void)
         TEST(own_backends_with_the_same_model_are_told_apart),
         TEST(failures_in_a_row_open_its_breaker),
         TEST(whoever_is_busy_or_given_up_is_not_blamed),
+        TEST(one_that_a_hedge_has_beaten_is_slow),
         TEST(quantiles_are_of_what_succeeded),
         TEST(an_attempt_without_a_row_is_fine),
         TEST(what_nobody_uses_is_forgotten),
