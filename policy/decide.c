@@ -320,10 +320,11 @@ static double hedge_after_us(const struct policy_rule *rule, const struct policy
     return p50 + (p99 - p50) * share;
 }
 
-static bool is_good(const struct run *run, const struct policy_candidate *c)
+/* This very look; why an earlier step left it is worth to be told. */
+static bool is_good(const struct run *run, const struct policy_look *look)
 {
     for (size_t i = 0; i < run->good_count; i++)
-        if (run->good[i].candidate == c)
+        if (run->good[i].candidate == look->candidate && run->good[i].step == look->step)
             return true;
     return false;
 }
@@ -341,7 +342,7 @@ static void write_plan(struct run *run, size_t chosen)
             looks[count++] = run->good[i];
     plan->good = count;
     for (size_t i = 0; i < plan->count && count < POLICY_LOOKED_MAX; i++)
-        if (!is_good(run, plan->looks[i].candidate))
+        if (!is_good(run, &plan->looks[i]))
             looks[count++] = plan->looks[i];
     memcpy(plan->looks, looks, count * sizeof looks[0]);
     plan->count = count;

@@ -25,8 +25,9 @@ struct admin_view {
 MUST_CHECK enum err admin_status_json(const struct admin_view *v, struct buf *out);
 MUST_CHECK enum err admin_nodes_json(const struct admin_view *v, struct buf *out);
 MUST_CHECK enum err admin_models_json(const struct admin_view *v, struct buf *out);
-/* GET /sd: Prometheus' HTTP service discovery: [{"targets":["host:port"],"labels":{"node","tier",
- * "region","zone"}}], every node with an HTTP address, the down among them: they are to be missed. */
+/* GET /sd: HTTP service discovery for Prometheus, every node with an HTTP address, the down among
+ * them, for they are to be missed: [{"targets":["host:port"],"labels":{"node","tier","region",
+ * "zone"}}]. */
 MUST_CHECK enum err admin_sd_json(const struct admin_view *v, struct buf *out);
 /* GET /v1/models: {"object":"list","data":[{"id","object":"model","created","owned_by"}]}, each
  * model once, only what somebody alive can serve (this node's or a usable peer's backend that is

@@ -77,8 +77,8 @@ static enum err reason_for_nothing(const struct lane *lane)
     return ERR_NO_CANDIDATE;
 }
 
-/* Trouble at engines is not multiplied beyond a share of the traffic. What never reached one, or was
- * refused by the rules or by a node that is leaving, costs none of them anything. */
+/* Trouble at engines is not multiplied beyond a share of the traffic. What never reached one, or
+ * was refused by the rules or by a node that is leaving, costs none of them anything. */
 static bool may_retry(struct exchange *x)
 {
     switch (x->last_failure) {
