@@ -17,7 +17,7 @@ const struct policy_strategy policy_presets[] = {
     {TEXT("latency-first"),
      {.latency = 1, .cost = 0.01, .failure = 0.05, .latency_max_ms = -1, .cost_max_usd = NAN}},
     {TEXT("cost-optimized"),
-     {.latency = 0.01, .cost = 1, .failure = 0.05, .latency_max_ms = -1, .cost_max_usd = NAN}},
+     {.latency = 0.0005, .cost = 1, .failure = 0.0005, .latency_max_ms = -1, .cost_max_usd = NAN}},
     {TEXT("availability-first"),
      {.latency = 0.05,
       .cost = 0.005,

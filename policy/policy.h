@@ -21,6 +21,7 @@
 #include "policy/facts.h"
 #include "policy/health.h"
 #include "policy/reach.h"
+#include "policy/replay.h"
 #include "policy/sketch.h"
 #include "policy/try.h"
 

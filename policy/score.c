@@ -27,6 +27,8 @@
 #define BYTES_PER_TOKEN 250 /* of a streamed answer; whole ones are a fraction of it */
 #define GIB 1073741824.0
 #define HOUR_US 3600e6
+#define TIE_LOAD 0.05 /* of those that cost the same the less busy one is better */
+#define TIE_LOAD_MAX 4
 #define BEYOND 1e6 /* score of what is over a soft bound: only among its like */
 
 /* NAN and what is below 0: not known. */
@@ -129,6 +131,7 @@ void policy_score(const struct policy_weights *w, const struct policy_request *r
         known(s.cost_usd, (tokens_in(r) + tokens_out(r)) * PRICE_UNKNOWN / 1000, PRICE_MAX);
     s.score =
         w->latency * s.answer_us / 1e6 + w->cost * paid_usd * 1000 + w->failure * s.failure * 100;
+    s.score *= 1 + TIE_LOAD * fmin(load, TIE_LOAD_MAX);
     s.steady = s.score > 0 ? w->cost * paid_usd * 1000 / s.score : 0;
     if (w->latency_max_ms >= 0 && s.answer_us > (double)w->latency_max_ms * 1000)
         s.score += BEYOND;

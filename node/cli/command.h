@@ -64,6 +64,7 @@ enum cli_exit cli_policy_check(const struct cli *cli);
 enum cli_exit cli_policy_diff(const struct cli *cli);
 enum cli_exit cli_policy_eval(const struct cli *cli);
 enum cli_exit cli_policy_facts(const struct cli *cli);
+enum cli_exit cli_policy_replay(const struct cli *cli);
 enum cli_exit cli_policy_get(const struct cli *cli);
 enum cli_exit cli_policy_revert(const struct cli *cli);
 enum cli_exit cli_policy_test(const struct cli *cli);

@@ -61,6 +61,12 @@ static const struct flag events_flags[] = {
     FLAG_OUTPUT,
     FLAGS_END,
 };
+static const struct flag replay_flags[] = {
+    {"--from", "RECORDING", "decisions as lines of JSON", false},
+    {"--with", "FILE", "the policies, all that are to be in force", false},
+    FLAG_OUTPUT,
+    FLAGS_END,
+};
 static const struct flag export_flags[] = {
     FLAG_DIR,
     {"--last", "N", "only the newest N (1000)", false},
@@ -115,6 +121,11 @@ static const struct command rows[] = {
      only_output_flags, 1, FLAGS_WORDS_MAX, cli_policy_check},
     {"policy test", "FILE...", "run the tests that policies carry", "", only_output_flags, 1,
      FLAGS_WORDS_MAX, cli_policy_test},
+    {"policy replay", "", "what recorded decisions would be under other policies",
+     "RECORDING is what `decisions export` prints, - for stdin. Shows the requests that would "
+     "move,\n"
+     "and what they take and cost, expected then and now. Needs no mesh.",
+     replay_flags, 0, 0, cli_policy_replay},
     {"policy facts", "", "what expressions of policies may name", "", only_output_flags, 0, 0,
      cli_policy_facts},
     {"policy eval", "[EXPR]", "say what an expression of policies gives",

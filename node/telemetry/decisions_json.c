@@ -22,12 +22,27 @@ static void put_real_as(struct json *j, const char *key, double value)
     put_real(j, value);
 }
 
+/* In the largest unit that says it in whole numbers. */
+static void put_duration(struct json *j, int64_t ns)
+{
+    static const struct {
+        int64_t ns;
+        const char *unit;
+    } units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "us"}, {1, "ns"}};
+    char text[40];
+    size_t i = 0;
+    while (ns % units[i].ns != 0)
+        i++;
+    snprintf(text, sizeof text, "%lld%s", (long long)(ns / units[i].ns), units[i].unit);
+    json_text(j, bytes_from_str(text));
+}
+
 /* Durations as policies write them; tiers and texts as texts; what is not known is left out. */
 static void put_fact(struct json *j, const struct policy_fact *fact, struct cel_value v)
 {
     char text[40];
-    if (v.kind == CEL_ABSENT || v.kind == CEL_MAP)
-        return;
+    if (v.kind == CEL_ABSENT || v.kind == CEL_MAP || v.kind == CEL_TIMESTAMP)
+        return; /* at_ms says when */
     json_key(j, fact->name);
     switch (v.kind) {
     case CEL_BOOL: json_bool(j, v.boolean); break;
@@ -36,14 +51,7 @@ static void put_fact(struct json *j, const struct policy_fact *fact, struct cel_
         json_number(j, text);
         break;
     case CEL_DOUBLE: put_real(j, v.real); break;
-    case CEL_DURATION:
-        snprintf(text, sizeof text, "%.9gs", (double)v.integer / 1e9);
-        json_text(j, bytes_from_str(text));
-        break;
-    case CEL_TIMESTAMP:
-        snprintf(text, sizeof text, "%lld", (long long)v.integer);
-        json_number(j, text);
-        break;
+    case CEL_DURATION: put_duration(j, v.integer); break;
     case CEL_STRING: json_text(j, policy_cel_bytes(v)); break;
     default: json_null(j);
     }
@@ -60,6 +68,20 @@ static void put_group(struct json *j, enum policy_group group, const void *from)
             put_fact(j, &policy_facts[i], values.slots[env->facts[i].slot]);
 }
 
+/* What only the scorer knows. */
+static void put_learned(struct json *j, const struct policy_live *live)
+{
+    json_key(j, "learned");
+    json_open(j, '{');
+    put_real_as(j, "first_us", live->first_us);
+    put_real_as(j, "prefill_us", live->prefill_us);
+    put_real_as(j, "decode_us", live->decode_us);
+    put_real_as(j, "own_inflight", (double)live->own_inflight);
+    put_real_as(j, "reclaim_per_hour", live->reclaim_per_hour);
+    put_real_as(j, "weight", live->weight);
+    json_close(j, '}');
+}
+
 static void put_look(struct json *j, const struct decision_kept *d, size_t index)
 {
     const struct policy_look *look = &d->looks[index];
@@ -70,6 +92,7 @@ static void put_look(struct json *j, const struct decision_kept *d, size_t index
     put_real_as(j, "answer_ms", look->answer_us / 1000);
     put_real_as(j, "cost_usd", look->cost_usd);
     put_real_as(j, "failure", look->failure);
+    put_learned(j, &look->candidate->live);
     json_key(j, "facts");
     json_open(j, '{');
     put_group(j, POLICY_STATIC, &look->candidate->facts);

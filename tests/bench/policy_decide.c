@@ -1,6 +1,6 @@
-/* What a decision costs: matching one of many policies and choosing among few and among ten thousand
- * candidates, the founding example's steps included. CPU time of this thread, percentiles over
- * single decisions. One JSON object at the end.
+/* What a decision costs: matching one of many policies and choosing among few and among ten
+ * thousand candidates, the founding example's steps included. CPU time of this thread, percentiles
+ * over single decisions. One JSON object at the end.
  *
  * usage: policy_decide [DECISIONS]                    (default 200000)
  *        policy_decide --only CANDIDATES DECISIONS    that case once, for callgrind and perf */
@@ -17,7 +17,7 @@
 #define CANDIDATES_MAX 10000
 
 static struct policy_candidate items[CANDIDATES_MAX];
-static char names[CANDIDATES_MAX][16];
+static char names[CANDIDATES_MAX][24];
 static struct policy_candidates candidates = {.items = items};
 static struct policy_set *set;
 static struct cel_vm *vm;

@@ -3,12 +3,13 @@ its nodes are busy, gone or forbidden, strategies, cascades, ceilings, hedges, b
 
 import collections
 import concurrent.futures
+import json
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from emulated import Emulated
-from mesh import Mesh
+from mesh import Mesh, run_cli
 from runner import equal, eventually, main, note, test
 from web import call, chat, chat_body
 
@@ -116,6 +117,27 @@ def whoever_dies_is_replaced_by_the_next_step_and_the_last_resort(world):
     eventually(lambda: world.where() == "frankfurt", "the region is back")
     world.camera.start()
     eventually(lambda: world.where() == "camera-3", "the camera is back", timeout_s=30)
+
+
+@test
+def what_was_decided_can_be_replayed_under_other_policies(world):
+    eventually(lambda: world.where("m") == "frankfurt", "the near one")
+    recording = world.folder / "recording.jsonl"
+    for _ in range(5):
+        world.ask("m")
+    recording.write_text(world.door.cli("decisions", "export", "--last", "5"))
+    same = world.folder / "same.yaml"
+    same.write_text(policy("same", "  match: request.model == 'm'\n"))
+    found = json.loads(run_cli("policy", "replay", "--from", recording, "--with", same, "-o",
+                               "json"))
+    equal((found["count"], found["moved"], found["refused"]), (5, 0, 0), "nothing moves")
+    other = world.folder / "other.yaml"
+    other.write_text(policy("abroad", "  match: request.model == 'm'\n  last_resort: false\n"
+                                      "  steps: [{name: far, where: 'node.tier == \"cloud\"'}]\n"))
+    text = run_cli("policy", "replay", "--from", recording, "--with", other)
+    assert "5 decisions: 5 would move" in text, text
+    code, _, err = run_cli("policy", "replay", "--from", recording, "--with", "/nowhere", code=None)
+    equal(code, 1, err)
 
 
 # --- hard rules

@@ -205,6 +205,20 @@ static void a_cost_ceiling_is_hard(void **state)
     assert_int_equal(w->plan.none, POLICY_TOO_DEAR);
 }
 
+static void of_equal_prices_the_less_busy_is_taken_else_the_cheaper(void **state)
+{
+    struct decide_world *w = *state;
+    struct policy_candidate *busy = add_candidate(w), *idle = add_candidate(w);
+    use_preset(w, "cost-optimized");
+    busy->live.inflight = 3;
+    assert_int_equal(times_chosen(w, idle, 100), 100);
+    busy->facts.price_output = 0.0005;
+    assert_int_equal(times_chosen(w, busy, 100), 100);
+    busy->live.error_rate = NAN; /* what it costs decides, also for few tokens */
+    w->request.input_tokens = w->request.output_tokens = 4;
+    assert_int_equal(times_chosen(w, busy, 100), 100);
+}
+
 static void too_slow_is_better_than_nobody(void **state)
 {
     struct decide_world *w = *state;
@@ -361,6 +375,7 @@ int main(void)
         DECIDE_TEST(nobody_of_that_name_is_not_the_same_as_nobody_able),
         DECIDE_TEST(a_doubtful_one_is_chosen_only_when_nobody_else_is_left),
         DECIDE_TEST(a_cost_ceiling_is_hard),
+        DECIDE_TEST(of_equal_prices_the_less_busy_is_taken_else_the_cheaper),
         DECIDE_TEST(too_slow_is_better_than_nobody),
         DECIDE_TEST(those_too_slow_share_the_work_when_all_are),
         DECIDE_TEST(who_comes_back_gets_its_share_only),
