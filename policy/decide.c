@@ -255,15 +255,18 @@ static double share_or(double value, double otherwise)
     return value >= 0 && value <= 1 ? value : otherwise;
 }
 
+static double weight_of(const struct run *run, size_t index)
+{
+    return share_or(run->good[index].candidate->live.weight, 1);
+}
+
 /* Its chance to be drawn, against 1 for the best. */
 static double draw_of(const struct run *run, size_t index)
 {
     const struct policy_look *best = &run->good[0], *look = &run->good[index];
     double power = DRAW_LOAD + (DRAW_STEADY - DRAW_LOAD) * best->steady;
     double better = look->score > 0 ? best->score / look->score : 1;
-    const struct policy_live *live = &look->candidate->live;
-    return pow(better, power) * share_or(live->weight, 1) *
-           share_or(live->health, POLICY_HEALTH_UNKNOWN);
+    return pow(better, power) * share_or(look->candidate->live.health, POLICY_HEALTH_UNKNOWN);
 }
 
 static size_t draw(struct run *run, const double *draws, size_t without)
@@ -284,26 +287,39 @@ static size_t draw(struct run *run, const double *draws, size_t without)
     return last;
 }
 
+/* Who comes back from trouble gets its part of an equal share, whatever is still thought of it:
+ * otherwise nobody would find out that it is well. */
+static size_t try_out(struct run *run)
+{
+    for (size_t i = 0; i < run->good_count; i++) {
+        double weight = weight_of(run, i);
+        if (weight < 1 && rng_chance(run->ask->rng, weight / (double)run->good_count))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
 /* An own one that is as good as the best: it saves the hop, and its load is known exactly. Else two
  * are drawn, and the better one of them is chosen. */
 static size_t choose(struct run *run)
 {
     double draws[GOOD_MAX];
     double bound = run->good[0].score * (1 + BAND);
+    size_t tried = try_out(run), whole = 0;
+    if (tried != SIZE_MAX)
+        return tried;
+    for (size_t i = 0; i < run->good_count; i++)
+        whole += weight_of(run, i) >= 1;
     for (size_t i = 0; i < run->good_count; i++) {
-        const struct policy_candidate *c = run->good[i].candidate;
-        draws[i] = draw_of(run, i);
-        if (c->facts.local && c->live.weight >= 1 && run->good[i].score <= bound)
+        bool is_whole = weight_of(run, i) >= 1;
+        draws[i] = is_whole || whole == 0 ? draw_of(run, i) : 0;
+        if (is_whole && run->good[i].candidate->facts.local && run->good[i].score <= bound)
             return i;
     }
     size_t one = draw(run, draws, SIZE_MAX);
     if (one == SIZE_MAX)
-        return 0; /* nobody has any weight */
+        return 0; /* nobody has any health */
     size_t other = draw(run, draws, one);
-    double weight = share_or(run->good[other].candidate->live.weight, 1);
-    /* By score alone whoever comes back would be chosen each time it is drawn. */
-    if (weight < 1 && !rng_chance(run->ask->rng, weight))
-        return one;
     return run->good[other].score < run->good[one].score * (1 - TIE) ? other : one;
 }
 

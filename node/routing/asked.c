@@ -12,11 +12,9 @@
 /* The registry's word on the model first; else what the path is about. */
 static struct bytes task_of(const struct exchange *x)
 {
-    const struct registry_reader *reader = x->lane->rules ? rules_reader(x->lane->rules) : NULL;
-    struct registry_row row;
-    if (reader && registry_get(reader, REGISTRY_MODEL, exchange_model(x), NO_KEY, &row) == ERR_OK &&
-        row.doc.model.task.size > 0)
-        return row.doc.model.task;
+    const struct candidate_set *set = candidates_find(x->lane, exchange_model(x));
+    if (set && set->task.size > 0)
+        return set->task;
     return x->endpoint && x->endpoint->task ? bytes_from_str(x->endpoint->task) : NO_KEY;
 }
 

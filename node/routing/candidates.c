@@ -165,6 +165,7 @@ static void prepare(struct lane *lane, struct candidate_set *set)
     struct candidates *c = &lane->candidates;
     struct policy_candidate *items = set->policy.items;
     set->policy.count = set->count;
+    set->task = seldom_task(lane, set->model);
     for (size_t i = 0; i < set->count; i++) {
         struct candidate *item = &set->items[i];
         const struct id *node = item->peer ? &item->peer->id : &lane->identity->node;

@@ -37,6 +37,7 @@ struct candidate_typical {
 
 struct candidate_set {
     struct bytes model;
+    struct bytes task; /* what the registry says that the model is for; may be empty */
     struct candidate_typical typical;
     struct candidate *items;
     size_t count;

@@ -23,6 +23,11 @@ struct deployment {
     struct policy_sketch *first_byte; /* NULL until something was measured */
     uint64_t quantiles_ms;            /* when these were made of it */
     double p50_us, p99_us;            /* NAN: nothing measured */
+    struct {
+        double first_us, prefill_us, decode_us, error_rate, health, weight;
+        uint64_t at_ms; /* of these; 0: never */
+        uint32_t moves; /* of the breaker, then */
+    } learned;          /* as live.c gave it last: good for a moment */
     uint64_t used_ms;
     uint32_t running;               /* attempts that hold it */
     struct deployment *next_unused; /* during a sweep */

@@ -124,6 +124,14 @@ static void fill_price(const struct registry_reader *reader, struct bytes model,
     f->egress_price = (double)p->per_gib_egress / MICRO;
 }
 
+struct bytes seldom_task(struct lane *lane, struct bytes model)
+{
+    const struct registry_reader *reader = lane->rules ? rules_reader(lane->rules) : NULL;
+    struct registry_row row;
+    bool is_known = reader && registry_get(reader, REGISTRY_MODEL, model, NO_KEY, &row) == ERR_OK;
+    return is_known ? keep(lane, row.doc.model.task) : NO_KEY;
+}
+
 void seldom_fill(struct lane *lane, struct bytes model, const struct candidate *c,
                  struct policy_static *ret_facts)
 {

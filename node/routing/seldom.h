@@ -8,5 +8,7 @@
 /* Texts are the candidates' arena's. Without room for one it counts as not known. */
 void seldom_fill(struct lane *lane, struct bytes model, const struct candidate *c,
                  struct policy_static *ret_facts);
+/* What the registry says that the model is for; empty: nothing. */
+struct bytes seldom_task(struct lane *lane, struct bytes model);
 
 #endif

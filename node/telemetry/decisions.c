@@ -103,8 +103,10 @@ static size_t entry_size(const struct stored_head *head, const struct policy_pla
 {
     size_t size = sizeof *head + size_of(head->texts) + region.size;
     for (size_t i = 0; i < plan->count; i++) {
-        struct stored_look look = look_of(plan, i);
-        size += sizeof look + size_of(look.texts);
+        const struct policy_static *f = &plan->looks[i].candidate->facts;
+        size += sizeof(struct stored_look) + f->node.size + f->region.size + f->zone.size +
+                f->backend.size + f->kind.size + f->version.size + f->model.size +
+                step_name(plan->rule, plan->looks[i].step).size;
     }
     return size;
 }
