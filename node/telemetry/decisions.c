@@ -4,7 +4,7 @@
  * this process. */
 #include "node/telemetry/decisions.h"
 
-#define TEXTS_MAX 8 /* that one struct borrows */
+#define TEXTS_MAX 9 /* that one struct borrows */
 #define ENTRY_MAX (64 * 1024)
 
 struct stored_head {
@@ -67,14 +67,13 @@ static struct stored_head head_of(const struct decision_note *note)
         .cut = note->plan->cut,
         .request = *r,
         .texts = {note->request_id, note->reason, note->plan->rule->name, note->plan->model,
-                  r->path, r->model, r->task, r->tenant},
+                  r->path, r->model, r->task, r->tenant, r->region},
     };
     head.request.headers = NULL;
     head.request.header_count = 0;
     return head;
 }
 
-/* The region of the request goes with the looks' texts: one more than fits beside the others. */
 static struct bytes step_name(const struct policy_rule *rule, uint16_t step)
 {
     return step < rule->step_count ? rule->steps[step].name
@@ -90,7 +89,7 @@ static struct stored_look look_of(const struct policy_plan *plan, size_t index)
         .look = *look,
         .facts = *f,
         .live = look->candidate->live,
-        .texts = {f->node, f->region, f->zone, f->backend, f->kind, f->version, f->model,
+        .texts = {f->node, f->region, f->zone, f->backend, f->kind, f->version, f->model, f->stage,
                   step_name(plan->rule, look->step)},
     };
     stored.facts.labels = NULL;
@@ -98,14 +97,13 @@ static struct stored_look look_of(const struct policy_plan *plan, size_t index)
     return stored;
 }
 
-static size_t entry_size(const struct stored_head *head, const struct policy_plan *plan,
-                         struct bytes region)
+static size_t entry_size(const struct stored_head *head, const struct policy_plan *plan)
 {
-    size_t size = sizeof *head + size_of(head->texts) + region.size;
+    size_t size = sizeof *head + size_of(head->texts);
     for (size_t i = 0; i < plan->count; i++) {
         const struct policy_static *f = &plan->looks[i].candidate->facts;
         size += sizeof(struct stored_look) + f->node.size + f->region.size + f->zone.size +
-                f->backend.size + f->kind.size + f->version.size + f->model.size +
+                f->backend.size + f->kind.size + f->version.size + f->model.size + f->stage.size +
                 step_name(plan->rule, plan->looks[i].step).size;
     }
     return size;
@@ -114,16 +112,12 @@ static size_t entry_size(const struct stored_head *head, const struct policy_pla
 void decisions_add(struct decisions *d, const struct decision_note *note)
 {
     struct stored_head head = head_of(note);
-    struct bytes region = note->request->region;
-    size_t size = entry_size(&head, note->plan, region);
+    size_t size = entry_size(&head, note->plan);
     uint8_t *at;
     if (size > ENTRY_MAX ||
         ring_add(&d->ring, note->request_id, size, note->request->now_ms, &at) != ERR_OK)
         return;
     at = put(at, &head, sizeof head, head.texts);
-    if (region.size > 0)
-        memcpy(at, region.data, region.size);
-    at += region.size;
     for (size_t i = 0; i < note->plan->count; i++) {
         struct stored_look look = look_of(note->plan, i);
         at = put(at, &look, sizeof look, look.texts);
@@ -165,8 +159,8 @@ static const uint8_t *load_head(const uint8_t *at, struct decision_kept *d)
     d->request.model = texts[5];
     d->request.task = texts[6];
     d->request.tenant = texts[7];
-    d->request.region.data = at;
-    return at + d->request.region.size;
+    d->request.region = texts[8];
+    return at;
 }
 
 static const uint8_t *load_look(const uint8_t *at, struct decision_kept *d, size_t index)
@@ -183,8 +177,8 @@ static const uint8_t *load_look(const uint8_t *at, struct decision_kept *d, size
     c->facts.kind = texts[4];
     c->facts.version = texts[5];
     c->facts.model = texts[6];
-    c->facts.stage = bytes_of(NULL, 0);
-    d->steps[index] = texts[7];
+    c->facts.stage = texts[7];
+    d->steps[index] = texts[8];
     c->live = look.live;
     d->looks[index] = look.look;
     d->looks[index].candidate = c;
