@@ -1,10 +1,9 @@
-/* State, queue and life of a backend, see backend.h. Its probing is in probe.c, one request to it
- * in backend_call.c. */
+/* State and life of a backend, see backend.h. Its probing is in probe.c, who waits for it in
+ * backend_queue.c, one request to it in backend_call.c. */
 #include "node/egress/backend.h"
 
 #include "base/state.h"
 #include "node/egress/calls.h"
-#include "node/ingress/attempt.h"
 #include "node/lane.h"
 
 #include <stdlib.h>
@@ -31,12 +30,16 @@ enum err backend_create(struct lane *lane, const struct config_backend *cfg,
     struct backend *b = calloc(1, sizeof *b);
     if (!b)
         return ERR_NO_MEMORY;
+    if (queue_init(&b->queue, lane->config->limits.queue) != ERR_OK) {
+        free(b);
+        return ERR_NO_MEMORY;
+    }
     b->cfg = *cfg;
     trim_prefix(&b->cfg);
     b->lane = lane;
     b->kind = cfg->kind;
     b->slots = -1;
-    list_init(&b->waiting);
+    backend_queue_init(b);
     arena_init(&b->arena, BACKEND_ANSWER_MAX * 2);
     buf_init(&b->probe_head, 4096);
     buf_init(&b->probe_answer, BACKEND_ANSWER_MAX);
@@ -49,8 +52,10 @@ void backend_destroy(struct backend *b)
 {
     if (!b)
         return;
-    CHECK(b->inflight == 0 && list_is_empty(&b->waiting));
+    CHECK(b->inflight == 0 && list_is_empty(&b->shed));
     backend_probe_stop(b);
+    io_task_cancel(&b->shed_task);
+    queue_fini(&b->queue);
     if (b->has_client)
         client_fini(&b->client);
     arena_fini(&b->arena);
@@ -91,44 +96,6 @@ void backend_set_state(struct backend *b, enum backend_state state, enum err rea
         backend_forget_metrics(b);
     if (state == BACKEND_DOWN)
         backend_call_fail_all(b, reason);
-}
-
-bool backend_try_enter(struct backend *b)
-{
-    if (b->inflight >= b->cfg.concurrency || !list_is_empty(&b->waiting))
-        return false;
-    b->inflight++;
-    return true;
-}
-
-enum err backend_wait(struct backend *b, struct attempt *a)
-{
-    if (b->queued >= b->lane->config->limits.queue)
-        return ERR_OVERLOADED;
-    list_push_back(&b->waiting, &a->call.backend.queue_node);
-    b->queued++;
-    return ERR_OK;
-}
-
-void backend_leave_queue(struct backend *b, struct attempt *a)
-{
-    list_remove(&a->call.backend.queue_node);
-    b->queued--;
-}
-
-void backend_leave(struct backend *b)
-{
-    b->inflight--;
-    if (b->is_admitting)
-        return; /* a call that failed at once: the loop below goes on, however long the queue */
-    b->is_admitting = true;
-    while (b->inflight < b->cfg.concurrency && !list_is_empty(&b->waiting)) {
-        struct attempt *a = LIST_ENTRY(b->waiting.next, struct attempt, call.backend.queue_node);
-        backend_leave_queue(b, a);
-        b->inflight++;
-        backend_call_begin(a);
-    }
-    b->is_admitting = false;
 }
 
 void backend_note_failure(struct backend *b, enum err e)

@@ -14,6 +14,7 @@
 #include "node/config/config.h"
 #include "node/egress/client.h"
 #include "node/egress/engine_metrics.h"
+#include "node/egress/queue.h"
 #include "node/mesh/facts.h"
 
 #define BACKEND_PROBE_MS 2000
@@ -26,8 +27,22 @@
 #define BACKEND_ANSWER_MAX (1024 * 1024) /* of a probe's answer */
 #define BACKEND_BUSY_MS 1000             /* after 429 or 503 without Retry-After */
 #define BACKEND_BUSY_MAX_MS 60000        /* a longer Retry-After is cut to this */
+#define BACKEND_SHED_MAX_MS 120000 /* nor is a longer one said: clients would give up for good */
 
 enum backend_state { BACKEND_UNKNOWN, BACKEND_UP, BACKEND_LOADING, BACKEND_DOWN };
+
+/* Why one does not wait any longer, or not at all. */
+enum backend_shed {
+    BACKEND_SHED_FULL,      /* it came to a full queue, and was the least important */
+    BACKEND_SHED_DISPLACED, /* a more important one came to a full queue */
+    BACKEND_SHEDS
+};
+
+struct backend_waits { /* of one priority */
+    uint64_t shed[BACKEND_SHEDS];
+    uint64_t admitted; /* that had to wait */
+    uint64_t waited_us;
+};
 
 struct attempt;
 struct lane;
@@ -50,7 +65,10 @@ struct backend {
     /* load */
     uint32_t inflight;
     uint32_t queued;
-    struct list waiting;          /* attempts (call.backend.queue_node), oldest first */
+    struct queue queue; /* attempts (call.backend.waiting) */
+    struct list shed;   /* ... that had to leave it and are told so at the turn's end */
+    struct io_task shed_task;
+    struct backend_waits waits[QUEUE_PRIORITIES];
     bool is_admitting;            /* inside backend_leave */
     struct engine_metrics engine; /* what it says itself; nothing known: it does not */
     uint32_t others;              /* running at it, and not from here, when it said so */
@@ -81,14 +99,19 @@ void backend_destroy(struct backend *b);
 bool backend_is_usable(const struct backend *b);
 bool backend_was_probed(const struct backend *b);
 
-/* Admission: takes a place at once (true), else the caller may wait. */
+/* backend_queue.c. Admission: takes a place at once (true), else the caller may wait. */
 bool backend_try_enter(struct backend *b);
-/* Waits for a place: backend_call_begin(a) is called when there is one. OVERLOADED: the queue is
- * full. */
-MUST_CHECK enum err backend_wait(struct backend *b, struct attempt *a);
+/* Waits for a place: backend_call_begin(a) is called when there is one, or backend_call_shed(a),
+ * for this one or for another, when the queue is full. */
+void backend_wait(struct backend *b, struct attempt *a);
 void backend_leave_queue(struct backend *b, struct attempt *a);
 /* Gives a place back and lets in who waits, as many as there are places. */
 void backend_leave(struct backend *b);
+void backend_queue_init(struct backend *b); /* all but the queue itself */
+const char *backend_shed_name(enum backend_shed reason);
+struct buf;
+/* The series of the queues, for the metrics' page. */
+MUST_CHECK enum err backend_queue_metrics(const struct lane *lane, struct buf *out);
 
 /* What requests experienced. */
 void backend_note_failure(struct backend *b, enum err e);

@@ -1,9 +1,9 @@
 /* One attempt at a local backend.
  *
  * Happy path: take a place (or wait in the backend's queue), write the request, relay the answer,
- * give the place back. Failure modes: no connection, a broken one before or in the middle of the
- * answer, 429 and 5xx (tried elsewhere while that is possible, else relayed as they are), cancelled
- * (the connection is closed, so the engine stops working). */
+ * give the place back. Failure modes: no room in the queue, no connection, a broken one before or
+ * in the middle of the answer, 429 and 5xx (tried elsewhere while that is possible, else relayed as
+ * they are), cancelled (the connection is closed, so the engine stops working). */
 #include "node/egress/calls.h"
 
 #include "node/egress/backend.h"
@@ -180,13 +180,19 @@ void backend_call_begin(struct attempt *a)
         call_failed(a, e, 0);
 }
 
+void backend_call_shed(struct attempt *a)
+{
+    a->call.backend.is_waiting = false;
+    attempt_failed(a, ERR_OVERLOADED, a->call.backend.retry_after_ms);
+}
+
 enum err backend_call_start(struct attempt *a, struct backend *b)
 {
     a->call.backend = (struct backend_call){.backend = b};
     if (!backend_try_enter(b)) {
-        TRY(backend_wait(b, a));
         a->call.backend.is_waiting = true;
         a->ops = &ops;
+        backend_wait(b, a);
         return ERR_OK;
     }
     enum err e = begin(a);

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "node/egress/client.h"
+#include "node/egress/queue.h"
 #include "node/egress/signer.h"
 #include "node/mesh/mesh.h"
 
@@ -14,8 +15,10 @@ struct attempt;
 
 struct backend_call {
     struct backend *backend;
-    struct list queue_node; /* in the backend's queue, if it waits */
     bool is_waiting;
+    struct queue_item waiting; /* in the backend's queue ... */
+    struct list shed;          /* ... or among those that it has no room for */
+    uint64_t retry_after_ms;   /* of these */
     struct client_call client;
 };
 
@@ -37,6 +40,8 @@ MUST_CHECK enum err backend_call_start(struct attempt *a, struct backend *b);
 MUST_CHECK enum err peer_call_start(struct attempt *a, struct peer *p);
 /* The backend's queue has let it in. */
 void backend_call_begin(struct attempt *a);
+/* ... or has no room for it. */
+void backend_call_shed(struct attempt *a);
 /* The backend went down: attempts that wait in its queue or for an answer's first byte fail with
  * this reason, and go elsewhere. */
 void backend_call_fail_all(struct backend *b, enum err reason);

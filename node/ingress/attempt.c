@@ -204,7 +204,8 @@ void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms)
     struct exchange *x = a->x;
     a->ops = NULL;
     note_failure(a, reason, retry_after_ms);
-    learn(a, deployments_outcome(reason), retry_after_ms, false);
+    /* How long a full queue has no room for this one says little of others, more important ones. */
+    learn(a, deployments_outcome(reason), reason == ERR_OVERLOADED ? 0 : retry_after_ms, false);
     set_state(a, ATTEMPT_OVER);
     if (attempt_any_runs(x))
         return;
@@ -302,7 +303,8 @@ void attempt_end(struct attempt *a)
         attempt_failed(a, ERR_PROTOCOL, 0);
         return;
     }
-    learn(a, outcome_of_status(a->x->status), a->x->retry_after_ms, false);
+    /* x->retry_after_ms is of others, which failed before it. */
+    learn(a, outcome_of_status(a->x->status), 0, false);
     take_over(a);
     exchange_finish(a->x);
 }

@@ -1,4 +1,4 @@
-/* See asked.h. Called by choose.c, once per choice. */
+/* See asked.h. Called by choose.c, once per choice, and by the queues of backends. */
 #include "node/routing/asked.h"
 
 #include "node/ingress/exchange.h"
@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #define TEXT_BYTES_PER_TOKEN 4 /* of English, by common tokenizers; others have fewer */
+#define OUTPUT_UNKNOWN 256     /* this and the next as in policy/score.c */
+#define OUTPUT_LIKELY_MAX 512  /* what clients ask for at most is seldom used up */
+#define INPUT_MAX (512 * 1024) /* no engine reads more */
 #define NO_KEY bytes_of(NULL, 0)
 
 /* The registry's word on the model first; else what the path is about. */
@@ -30,7 +33,7 @@ static size_t fill_headers(const struct exchange *x, struct policy_pair headers[
     return count;
 }
 
-static int64_t priority_of(const struct exchange *x)
+int64_t asked_priority(const struct exchange *x)
 {
     for (size_t i = 0; i < x->head.field_count; i++) {
         const struct http_field *f = &x->head.fields[i];
@@ -41,6 +44,19 @@ static int64_t priority_of(const struct exchange *x)
         return strtol(text, NULL, 10);
     }
     return 0;
+}
+
+uint32_t asked_tokens(const struct exchange *x)
+{
+    int64_t written = x->scan.max_tokens;
+    if (written < 0)
+        written = OUTPUT_UNKNOWN;
+    else if (written > OUTPUT_LIKELY_MAX)
+        written = OUTPUT_LIKELY_MAX;
+    uint64_t read = x->scan.text_bytes / TEXT_BYTES_PER_TOKEN;
+    if (read > INPUT_MAX)
+        read = INPUT_MAX;
+    return 1 + (uint32_t)read + (uint32_t)written;
 }
 
 void asked_fill(const struct exchange *x, struct policy_request *ret_request,
@@ -59,7 +75,7 @@ void asked_fill(const struct exchange *x, struct policy_request *ret_request,
         .stream = s->stream_kind == SCAN_TRUE,
         .input_tokens = (int64_t)(s->text_bytes / TEXT_BYTES_PER_TOKEN),
         .output_tokens = s->max_tokens,
-        .priority = priority_of(x),
+        .priority = asked_priority(x),
         .deadline_ms = (int64_t)exchange_remaining_ms(x),
         .wall_ms = (int64_t)io_wall_ms(x->lane->loop),
         .now_ms = io_now_ms(x->lane->loop),

@@ -354,6 +354,7 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
                lane->signer.signatures));
     TRY(metrics_routing_write(lane, out));
     TRY(backends(lane, out));
+    TRY(backend_queue_metrics(lane, out));
     TRY(figures(lane, out));
     TRY(peers(lane, out));
     TRY(gossip(lane, out));

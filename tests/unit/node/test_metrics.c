@@ -83,6 +83,9 @@ static void backends_and_peers_are_labelled(void **state)
     b->queued = 2;
     b->served = 10;
     b->failed = 1;
+    b->queue.priorities[queue_priority_of(-1)].count = 2;
+    b->waits[queue_priority_of(-1)] =
+        (struct backend_waits){.shed = {3, 4}, .admitted = 5, .waited_us = 1000001};
     lane_add_backend(w, "m")->state = BACKEND_DOWN;
     lane_add_peer(w, "m")->rtt_us = 1234;
     lane_add_peer(w, "m")->state = PEER_SUSPECT;
@@ -94,6 +97,18 @@ static void backends_and_peers_are_labelled(void **state)
     assert_line(page, "grapevine_backend_requests_total{backend=\"backend-1\",result=\"ok\"} 10");
     assert_line(page,
                 "grapevine_backend_requests_total{backend=\"backend-1\",result=\"failed\"} 1");
+    static const char *const of_queue[] = {
+        "waiting{backend=\"backend-1\",priority=\"-1\"} 2",
+        "admitted_total{backend=\"backend-1\",priority=\"-1\"} 5",
+        "wait_seconds_total{backend=\"backend-1\",priority=\"-1\"} 1.000001",
+        "shed_total{backend=\"backend-1\",priority=\"-1\",reason=\"full\"} 3",
+        "shed_total{backend=\"backend-1\",priority=\"-1\",reason=\"displaced\"} 4",
+    };
+    for (size_t i = 0; i < sizeof of_queue / sizeof of_queue[0]; i++) {
+        char line[120];
+        snprintf(line, sizeof line, "grapevine_queue_%s", of_queue[i]);
+        assert_line(page, line);
+    }
     assert_line(page, "grapevine_peers{state=\"alive\"} 1");
     assert_line(page, "grapevine_peers{state=\"suspect\"} 1");
     assert_line(page, "grapevine_members{state=\"alive\"} 0"); /* no gossip in this lane */
