@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READERS_SIZE 8192 /* of LMDB's lock file, with its default of 126 readers */
+#define READERS_SIZE 8192    /* of LMDB's lock file, with its default of 126 readers */
+#define ROOM_SIZE (64 << 10) /* a disk that lacks it takes no commit */
 
 struct kv {
     MDB_env *env;
@@ -227,9 +228,26 @@ enum err kv_sync(struct kv *kv)
     return err_of(mdb_env_sync(kv->env, 1));
 }
 
+/* LMDB calls it an I/O error when the disk took a part of a write. If no further page can be had it
+ * was for want of room. */
+static bool lacks_room(MDB_env *env)
+{
+    struct stat file;
+    unsigned flags;
+    int fd;
+    mdb_env_get_flags(env, &flags);
+    mdb_env_get_fd(env, &fd);
+    if (!(flags & MDB_NOSYNC) || fstat(fd, &file) != 0)
+        return false; /* it may be the sync that failed */
+    int rc = posix_fallocate(fd, file.st_size, ROOM_SIZE);
+    return rc == ENOSPC || rc == EDQUOT;
+}
+
 enum err kv_commit(struct kv_txn *txn)
 {
-    return err_of(mdb_txn_commit(mdb_of(txn)));
+    MDB_env *env = mdb_txn_env(mdb_of(txn));
+    enum err e = err_of(mdb_txn_commit(mdb_of(txn)));
+    return e == ERR_IO && lacks_room(env) ? ERR_DISK_FULL : e;
 }
 
 void kv_abort(struct kv_txn *txn)

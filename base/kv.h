@@ -37,7 +37,8 @@ MUST_CHECK enum err kv_table_open(struct kv *kv, const char *name, struct kv_tab
 
 MUST_CHECK enum err kv_begin_read(struct kv *kv, struct kv_txn **ret_txn);
 MUST_CHECK enum err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn);
-/* Ends a write transaction durably. On failure nothing of it is stored; txn is gone either way. */
+/* Ends a write transaction durably. On failure nothing of it is stored; txn is gone either way.
+ * DISK_FULL: with no_sync the same may be written again once there is room. */
 MUST_CHECK enum err kv_commit(struct kv_txn *txn);
 /* For no_sync: all that was committed is durable when it returns; may run beside transactions, on
  * any thread. Commits after it survive a crash of the process; a crash of the machine may leave a

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@ struct world {
     struct kv *kv;
     struct kv_table table;
 };
+
+static const char *const world_files[] = {"data.mdb", "lock.mdb", "lock"};
 
 static void open_world(struct world *w)
 {
@@ -59,12 +62,11 @@ static void path_of(const struct world *w, const char *name, char ret_path[PATH_
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb", "lock"};
     struct world *w = *state;
     char path[PATH_MAX];
     kv_close(w->kv);
     for (int i = 0; i < 3; i++) {
-        path_of(w, names[i], path);
+        path_of(w, world_files[i], path);
         unlink(path);
     }
     int rc = rmdir(w->dir) | rmdir(w->root); /* nothing else was left there */
@@ -459,6 +461,68 @@ static void a_file_of_something_else_is_corrupt(void **state)
     assert_int_equal(open_again(w), ERR_CORRUPT);
 }
 
+/* --- a full disk, where a small tmpfs may be mounted; else skipped */
+
+static bool mount_small(struct world *w)
+{
+    char path[PATH_MAX];
+    kv_close(w->kv);
+    w->kv = NULL;
+    for (int i = 0; i < 3; i++) {
+        path_of(w, world_files[i], path);
+        unlink(path);
+    }
+    bool is_mounted = mount("tmpfs", w->dir, "tmpfs", 0, "size=256k") == 0;
+    open_world(w);
+    return is_mounted;
+}
+
+static void unmount(struct world *w)
+{
+    kv_close(w->kv);
+    w->kv = NULL;
+    assert_int_equal(umount(w->dir), 0);
+    open_world(w);
+}
+
+static enum err write_many(struct world *w, uint8_t first, size_t count)
+{
+    static const uint8_t page[2500];
+    struct kv_txn *txn;
+    enum err e = kv_begin_write(w->kv, &txn);
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        uint8_t key[] = {first, (uint8_t)i};
+        e = kv_put(txn, w->table, bytes_of(key, 2), bytes_of(page, sizeof page));
+    }
+    return e == ERR_OK ? kv_commit(txn) : e;
+}
+
+/* Of a commit of many pages the disk takes some, of one of a page none. */
+static void a_commit_without_room_is_told_and_goes_through_when_there_is_room(void **state)
+{
+    struct world *w = *state;
+    char path[PATH_MAX];
+    if (!mount_small(w))
+        skip();
+    put(w, "a", "1");
+    path_of(w, "ballast", path);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(posix_fallocate(fd, 0, 128 << 10), 0);
+    close(fd);
+    assert_int_equal(write_many(w, 1, 100), ERR_DISK_FULL);
+    uint8_t n = 2;
+    while (write_many(w, n, 1) == ERR_OK)
+        assert_true(++n < 100);
+    assert_int_equal(write_many(w, n, 1), ERR_DISK_FULL);
+    check_value(w, "a", "1");
+    unlink(path);
+    assert_int_equal(write_many(w, n, 1), ERR_OK);
+    assert_int_equal(write_many(w, 1, 20), ERR_OK);
+    reopen_world(w);
+    check_value(w, "a", "1");
+    unmount(w);
+}
+
 static void a_directory_without_parent_is_not_found(void **state)
 {
     struct world *w = *state;
@@ -514,6 +578,7 @@ int main(void)
         KV_TEST(a_torn_file_is_corrupt_and_never_a_crash),
         KV_TEST(a_torn_list_of_free_pages_is_no_crash_either),
         KV_TEST(a_file_of_something_else_is_corrupt),
+        KV_TEST(a_commit_without_room_is_told_and_goes_through_when_there_is_room),
         KV_TEST(a_directory_without_parent_is_not_found),
         KV_TEST(the_directory_is_private),
         KV_TEST(open_and_close_leave_no_descriptor),
