@@ -73,6 +73,7 @@ enum err raft_store_open(const struct raft_store_cfg *cfg, struct buf *message,
     s->snapshots_dir = strdup(cfg->snapshots_dir);
     raft_index_init(&s->index);
     raft_writer_init(&s->writer, s, cfg);
+    s->is_full = cfg->is_full;
     enum err e = s->dir && s->snapshots_dir ? open_in(s, cfg) : ERR_NO_MEMORY;
     if (e != ERR_OK) {
         explain(s, e, message);

@@ -32,6 +32,7 @@ struct raft_store_cfg {
     uint64_t segment_size;     /* 0: the default; a multiple of 4096, at least 64 KiB */
     uint64_t log_size_max;     /* 0: the default; all segments together: is_full at that size */
     bool no_sync;              /* nothing is synced: tests, simulators, `run --dev` */
+    bool is_full;              /* opened again after DISK_FULL: until a further segment is there */
 };
 
 struct raft_store;

@@ -2,7 +2,7 @@
  *
  * happy path: one pwritev of whole blocks into zeroed, allocated space and one fdatasync, which has
  * no metadata to write then. A segment that nothing needs any more becomes a spare; where there is
- * none, each commit makes a slice of one.
+ * none, each commit makes a slice of one, and a probe as much of it as there is room for.
  * failure modes: no room for a spare: is_full, early; no room for a batch: DISK_FULL, before a byte
  * of it is written; anything else: the note says what, and nothing is tried again. */
 #include "raft/store_inner.h"
@@ -22,6 +22,7 @@ void raft_writer_init(struct raft_writer *w, const struct raft_store *s,
         .dir = s->dir,
         .snapshots_dir = s->snapshots_dir,
         .no_sync = cfg->no_sync,
+        .is_full = cfg->is_full,
         .segment_size = cfg->segment_size ? cfg->segment_size : RAFT_STORE_SEGMENT_SIZE,
         .log_size_max = cfg->log_size_max ? cfg->log_size_max : RAFT_STORE_LOG_MAX,
         .file = {-1},
@@ -137,14 +138,14 @@ static enum err make_spare(struct raft_writer *w, uint64_t goal)
     return add_spare(w, RAFT_STORE_MAKING);
 }
 
-/* Makes a slice of a spare where there is none. */
-static enum err tend(struct raft_writer *w)
+/* Makes a part of a spare where there is none. */
+static enum err tend(struct raft_writer *w, uint64_t part)
 {
     if (w->spare_count > 0) {
         w->is_full = false;
         return ERR_OK;
     }
-    uint64_t goal = w->making.size + SLICE_SIZE;
+    uint64_t goal = w->making.size + part;
     enum err e = make_spare(w, goal < w->segment_size ? goal : w->segment_size);
     w->is_full = e == ERR_DISK_FULL || (w->is_full && w->spare_count == 0);
     return e == ERR_DISK_FULL ? ERR_OK : e;
@@ -280,7 +281,7 @@ static enum err commit(struct raft_writer *w, struct raft_commit *c)
             TRY(raft_snapshot_file_made(w, &c->batch->made));
         TRY(write_batch(w, c));
     }
-    return tend(w);
+    return tend(w, c->batch ? SLICE_SIZE : w->segment_size);
 }
 
 void raft_writer_commit(struct raft_writer *w, struct raft_commit *c)

@@ -99,6 +99,31 @@ static void room_is_noticed_by_a_probe(void **state)
     unmount(w);
 }
 
+static void one_that_found_no_room_is_full_when_opened_again_until_a_segment_is_there(void **state)
+{
+    struct world *w = *state;
+    char ballast[128];
+    uint64_t token;
+    w->cfg.is_full = true;
+    mount_small(w, "1m");
+    snprintf(ballast, sizeof ballast, "%s/ballast", w->root);
+    int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
+    while (write(fd, w->root, 1) == 1 && lseek(fd, 4095, SEEK_CUR) > 0)
+        ; /* page by page */
+    close(fd);
+    reopen_world(w);
+    for (int i = 0; i < 3; i++) {
+        assert_true(raft_store_is_full(w->store));
+        if (i == 2)
+            unlink(ballast);
+        assert_true(raft_store_begin_probe(w->store));
+        raft_store_commit(w->store);
+        assert_int_equal(raft_store_end(w->store, &token), ERR_OK);
+    }
+    assert_false(raft_store_is_full(w->store));
+    unmount(w);
+}
+
 static void the_logs_limit_is_as_a_full_disk_until_it_is_trimmed(void **state)
 {
     struct world *w = *state;
@@ -259,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_full_disk_is_announced_with_room_left_and_then_refused_whole),
         STORE_TEST(room_is_noticed_by_a_probe),
+        STORE_TEST(one_that_found_no_room_is_full_when_opened_again_until_a_segment_is_there),
         STORE_TEST(the_logs_limit_is_as_a_full_disk_until_it_is_trimmed),
         STORE_TEST(a_failed_write_stops_the_store_for_good),
         STORE_TEST(a_failed_sync_stops_the_store_for_good),
