@@ -74,6 +74,7 @@ static void put_rules(struct json *j, const struct admin_view *v)
     json_put_text_or_null(j, "refused_because",
                           bytes_from_str(s->refused_because ? s->refused_because : ""));
     put_reason(j, "stopped", s->stopped);
+    json_put_bool(j, "disk_full", s->is_disk_full);
     json_put_bool(j, "diverged", s->is_diverged);
     json_close(j, '}');
 }

@@ -3,8 +3,9 @@
  * are in force here when the batch is committed and the reader shows it; only then are callers and
  * the core told.
  *
- * Failure modes: an entry that this program does not know, rows that fail their check, a full map:
- * nothing more is applied, and rules_status says why. */
+ * Failure modes: no room on the disk: the same is tried again once a second, and until then this
+ * node does not lead; an entry that this program does not know, rows that fail their check, a full
+ * map: nothing more is applied, and rules_status says why. */
 #include "node/rules/inner.h"
 
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void work(void *ctx)
         a->err = apply_all(r);
     if (a->err == ERR_OK)
         a->err = check_all(r);
-    if (a->err == ERR_OK && a->count > 0)
+    if (a->err == ERR_OK && (a->count > 0 || a->is_probe))
         a->err = registry_commit(r->registry);
     else
         registry_abort(r->registry);
@@ -127,6 +128,15 @@ static enum err show(struct rules *r)
     return apply_renew(r, a->changed);
 }
 
+/* The batch is as it was before, on disk and in the registry. */
+static void on_full(struct rules *r)
+{
+    r->apply.again_ms = rules_now_ms(r) + RULES_SECOND_MS;
+    orders_on_unchecked(r);
+    room_of_registry(r, true);
+    dump_kick(r);
+}
+
 static void done(void *ctx)
 {
     struct rules *r = LIST_ENTRY(ctx, struct rules, apply);
@@ -134,10 +144,16 @@ static void done(void *ctx)
     uint64_t count = a->count;
     a->is_busy = false;
     enum err e = show(r);
+    if (e == ERR_DISK_FULL) {
+        on_full(r);
+        return;
+    }
     if (e != ERR_OK) {
         core_stop(r, e, false, "applying the log");
         return;
     }
+    if (count > 0 || a->is_probe)
+        room_of_registry(r, false);
     orders_on_checked(r);
     if (count > 0) {
         orders_on_applied(r);
@@ -179,7 +195,8 @@ static enum err take_records(struct rules *r)
 void apply_kick(struct rules *r)
 {
     struct rules_apply *a = &r->apply;
-    if (a->is_busy || r->dump.is_installing || r->is_stepping || !rules_goes_on(r))
+    if (a->is_busy || r->dump.is_installing || r->is_stepping || !rules_goes_on(r) ||
+        rules_now_ms(r) < a->again_ms)
         return;
     enum err e = take_records(r);
     if (e != ERR_OK) {
@@ -187,7 +204,8 @@ void apply_kick(struct rules *r)
         return;
     }
     orders_take_checks(r);
-    if (a->count == 0 && a->check_count == 0)
+    a->is_probe = r->is_registry_full && a->count == 0;
+    if (a->count == 0 && a->check_count == 0 && !a->is_probe)
         return;
     a->is_busy = true;
     a->outcome_count = 0;

@@ -26,7 +26,9 @@ struct rules_apply {
     /* the job */
     struct buf records;
     uint64_t first, count;
-    uint64_t time_ms; /* of the checks */
+    uint64_t again_ms; /* the disk was full: not tried before */
+    bool is_probe;     /* nothing to apply: is there room again? */
+    uint64_t time_ms;  /* of the checks */
     struct check checks[REGISTRY_COMMANDS_MAX];
     size_t check_count;
     struct outcome *outcomes; /* of every command in the batch */

@@ -49,12 +49,10 @@ void core_stop(struct rules *r, enum err reason, bool is_fatal, const char *what
 
 static void on_stopped_core(struct rules *r, enum err reason)
 {
-    if (reason == ERR_DISK_FULL) {
-        r->is_full = true;
-        io_task_post(r->cfg.loop, &r->restart);
-        return;
-    }
-    core_stop(r, reason, reason != ERR_UNSUPPORTED, "the log");
+    if (reason == ERR_DISK_FULL)
+        core_restart(r);
+    else
+        core_stop(r, reason, reason != ERR_UNSUPPORTED, "the log");
 }
 
 /* --- effects */
@@ -144,7 +142,7 @@ enum err core_create(struct rules *r)
     cfg.fresh_store |= 1;
     crypto_random(&cfg.draw, sizeof cfg.draw);
     cfg.draw |= 1;
-    cfg.is_full = r->is_full;
+    cfg.is_full = room_is_full(r);
     if (r->cfg.snapshot_entries)
         cfg.snapshot_entries = cfg.keep_entries = r->cfg.snapshot_entries;
     cfg.ops = (struct raft_ops){.read = read_record};
@@ -154,45 +152,69 @@ enum err core_create(struct rules *r)
     return raft_create(&cfg, &boot, &r->raft);
 }
 
-/* What was begun before is over: answers to it would be another core's. */
-static void on_restart(struct io_task *task)
+/* --- anew */
+
+static enum err go_on(struct rules *r, bool is_member)
 {
-    struct rules *r = LIST_ENTRY(task, struct rules, restart);
+    if (is_member)
+        return core_create(r);
+    pull_start(r);
+    return ERR_OK;
+}
+
+/* What was begun before is over: answers to it would be another core's. */
+static void on_restart(struct io_timer *timer)
+{
+    struct rules *r = LIST_ENTRY(timer, struct rules, restart);
+    bool is_member = r->raft != NULL;
     char text[512];
     struct buf message;
-    struct raft_store_cfg cfg = {
-        .dir = r->store_dir, .snapshots_dir = r->snapshots_dir, .no_sync = r->cfg.is_volatile};
+    struct raft_store_cfg cfg = {.dir = r->store_dir,
+                                 .snapshots_dir = r->snapshots_dir,
+                                 .no_sync = r->cfg.is_volatile,
+                                 .is_full = true};
     buf_init_fixed(&message, (uint8_t *)text, sizeof text);
     io_timer_stop(&r->tick);
+    r->restarted_ms = rules_now_ms(r);
+    pull_stop(r);
     dump_stop(r);
     persist_stop(r);
     post_stop(r);
+    orders_begin_anew(r);
     raft_destroy(r->raft);
     r->raft = NULL;
     raft_store_close(r->store);
     r->store = NULL;
     enum err e = raft_store_open(&cfg, &message, &r->store);
     if (e == ERR_OK)
-        e = core_create(r);
+        e = go_on(r, is_member);
     if (e != ERR_OK) {
         core_stop(r, e, true, "the log, opened again");
         return;
     }
-    LOG(r->cfg.log, LOG_WARN, "raft_restarted", LOG_BOOL("disk_full", r->is_full));
+    LOG(r->cfg.log, LOG_WARN, "log_opened_again", LOG_BOOL("is_member", is_member));
     core_step(r, &(struct raft_event){.type = RAFT_TICK});
+}
+
+/* The first time at once; opening reads the whole log, so not again and again. */
+void core_restart(struct rules *r)
+{
+    uint64_t due_ms = r->restarted_ms ? r->restarted_ms + RULES_SECOND_MS : 0;
+    uint64_t now_ms = rules_now_ms(r);
+    room_of_log(r, true);
+    io_timer_start(r->cfg.loop, &r->restart, due_ms > now_ms ? due_ms - now_ms : 0, on_restart);
 }
 
 void core_init(struct rules *r)
 {
     io_task_init(&r->fatal, on_fatal);
-    io_task_init(&r->restart, on_restart);
 }
 
 void core_fini(struct rules *r)
 {
     io_timer_stop(&r->tick);
     io_task_cancel(&r->fatal);
-    io_task_cancel(&r->restart);
+    io_timer_stop(&r->restart);
     raft_destroy(r->raft);
     r->raft = NULL;
 }

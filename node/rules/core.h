@@ -1,6 +1,6 @@
-/* Raft's core and what is around it: its steps (core.c), its disk (persist.c), being a member at
- * all (member.c), the registry's files (clean.c), what gossip says (compare.c). Inside node/rules
- * only. */
+/* Raft's core and what is around it: its steps (core.c), its disk (persist.c, room.c), being a
+ * member at all (member.c), the registry's files (clean.c), what gossip says (compare.c). Inside
+ * node/rules only. */
 #ifndef NODE_RULES_CORE_H
 #define NODE_RULES_CORE_H
 
@@ -22,6 +22,9 @@ void core_message(struct rules *r, const struct raft_message *message);
 /* Nothing more is applied, or (is_fatal) this process must end. Logged once. */
 void core_stop(struct rules *r, enum err reason, bool is_fatal, const char *what);
 void core_await(struct rules *r);
+/* The store refused a commit for want of room: it is opened anew, and with it the core, once a
+ * second until it takes one. */
+void core_restart(struct rules *r);
 void core_init(struct rules *r);
 void core_fini(struct rules *r);
 
@@ -30,6 +33,14 @@ void persist_write(struct rules *r, const struct raft_write *write);
 /* A commit was begun in the store: carries it out. */
 void persist_run(struct rules *r);
 void persist_stop(struct rules *r); /* none is under way afterwards */
+
+/* --- room.c */
+/* Whether the disk lacks room for either; then this node only follows. */
+bool room_is_full(const struct rules *r);
+void room_of_log(struct rules *r, bool is_full);
+void room_of_registry(struct rules *r, bool is_full);
+/* Once a second: is there room again? */
+void room_look(struct rules *r);
 
 /* --- member.c */
 /* Whether this node is one, by the log or by what it applied. There is a core. */

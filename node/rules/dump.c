@@ -2,7 +2,8 @@
  * fetched one into the registry, while nothing is applied; parts of one for members that lag.
  *
  * Failure modes: a dump that cannot be written is not made (the log grows, and is_full comes of
- * it); one that was fetched and is not whole or not right is refused, and fetched anew. */
+ * it); one that was fetched and is not whole or not right is refused, and fetched anew; so is one
+ * for which the registry has no room, when it has. */
 #include "node/rules/inner.h"
 
 #define SLICE (1u << 20)
@@ -163,6 +164,8 @@ static void on_installed(void *ctx)
         LOG_UINT("index", d->install.base.index), LOG_UINT("bytes", d->install.size), LOG_ERR(e));
     if (e == ERR_OK)
         orders_on_applied(r);
+    if (e == ERR_OK || e == ERR_DISK_FULL)
+        room_of_registry(r, e == ERR_DISK_FULL);
     if (r->raft)
         core_step(r, &(struct raft_event){.type = RAFT_INSTALLED, .err = e});
     else

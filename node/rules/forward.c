@@ -59,13 +59,14 @@ static struct peer *anybody(struct rules *r)
     return voter || has_voter ? voter : other;
 }
 
-/* A member goes by raft's word alone: who claims to lead may be anybody. */
+/* A member goes by raft's word alone: who claims to lead may be anybody. But not while its core can
+ * write nothing down, not even whom it follows. */
 static struct peer *target_of(struct order *o)
 {
     struct rules *r = o->rules;
-    if (r->raft)
-        return raft_leader(r);
-    struct peer *p = NULL;
+    struct peer *p = raft_leader(r);
+    if (p || (r->raft && !r->is_log_full))
+        return p;
     if (rules_now_ms(r) - r->orders.hint_ms < HINT_MS)
         p = linked(r, &r->orders.hint);
     if (!p)
@@ -131,7 +132,8 @@ void forward_order(struct order *o)
     char target[32];
     struct buf text;
     if (!p && o->visit) {
-        orders_done(o, ERR_NOT_LEADER);
+        bool is_unknown = o->may_have_happened && !o->is_read;
+        orders_done(o, is_unknown ? ERR_UNKNOWN_OUTCOME : ERR_NOT_LEADER);
         return;
     }
     buf_init_fixed(&text, (uint8_t *)target, sizeof target);

@@ -3,6 +3,7 @@
  *   rules.c     opening, closing, questions     orders.c    commands and reads under way
  *   core.c      steps raft, obeys its effects   forward.c   ... to the leader, over links
  *   persist.c   the log's commits on a worker   pull.c      a replica: the log from others
+ *   room.c      a full disk
  *   apply.c     applying on a worker            serve.c     ... for others
  *   dump.c      snapshots made and installed    voters.c    who should vote
  *   clean.c     the registry after a crash of the machine
@@ -58,8 +59,8 @@ struct rules {
     struct raft_store *store;
     bool is_committing; /* a commit is on the worker */
     bool has_committed;
-    bool is_full;
-    struct raft_snapshot snapshot; /* the newest that can be served; size 0: none */
+    bool is_log_full, is_registry_full; /* no room on the disk for it */
+    struct raft_snapshot snapshot;      /* the newest that can be served; size 0: none */
     uint64_t durable_token;
     uint64_t commit_began_us;
     uint64_t
@@ -76,9 +77,10 @@ struct rules {
     struct raft *raft; /* NULL: this node pulls */
     bool is_stepping;
     struct io_timer tick;
-    struct io_task restart; /* the core anew: the disk was full, or this node becomes a member */
-    uint64_t heard_ms;      /* when a leader last confirmed our commit index */
-    uint64_t known_commit;  /* of a replica: as others say */
+    struct io_timer restart; /* the store and the core anew: the disk was full */
+    uint64_t restarted_ms;
+    uint64_t heard_ms;     /* when a leader last confirmed our commit index */
+    uint64_t known_commit; /* of a replica: as others say */
 
     struct io_timer second;
     struct io_task peers;

@@ -353,6 +353,33 @@ void orders_on_applied(struct rules *r)
     }
 }
 
+void orders_on_unchecked(struct rules *r)
+{
+    struct rules_apply *a = &r->apply;
+    size_t count = a->check_count;
+    a->check_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct order *o = a->checks[i].order;
+        o->state = ORDER_NEW;
+        if (!o->call && !o->visit)
+            order_free(o);
+    }
+}
+
+void orders_begin_anew(struct rules *r)
+{
+    LIST_EACH(it, &r->orders.all)
+    {
+        struct order *o = LIST_ENTRY(it, struct order, node);
+        bool is_of_core = o->state == ORDER_ASKED && !o->ask.is_open;
+        if (o->state != ORDER_PROPOSED && !is_of_core)
+            continue;
+        o->may_have_happened |= o->state == ORDER_PROPOSED;
+        o->is_confirming = false;
+        orders_again(o, AGAIN_MS);
+    }
+}
+
 /* --- raft's word on reads, and on whether we still lead */
 
 static struct order *find(struct rules *r, uint64_t question)

@@ -61,6 +61,9 @@ void orders_on_reads(struct rules *r, const struct raft_read_result *reads, size
 void orders_take_checks(struct rules *r);
 void orders_on_checked(struct rules *r);
 void orders_on_applied(struct rules *r);
+void orders_on_unchecked(struct rules *r); /* the worker could not */
+/* What the core or the log was to bring does not come soon: whoever leads next has the answers. */
+void orders_begin_anew(struct rules *r);
 void orders_stop(struct rules *r);
 
 /* --- forward.c */

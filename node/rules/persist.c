@@ -1,6 +1,7 @@
 /* The log's commits: one at a time on a worker, each with all that waits by then, so that one sync
  * carries many writes. What depends on a write (messages, the core's own progress) goes on when it
- * is durable. A commit that fails is never tried again: the core is told and stops. */
+ * is durable. A commit that fails is never tried again: the core is told and stops. One that found
+ * no room was not begun: the store is opened anew, and what was not durable never was. */
 #include "node/rules/inner.h"
 
 static void commit(void *ctx)
@@ -24,18 +25,10 @@ static void on_failure(struct rules *r, enum err e)
 {
     if (r->raft)
         core_step(r, &(struct raft_event){.type = RAFT_WRITE_FAILED, .err = e});
+    else if (e == ERR_DISK_FULL)
+        core_restart(r);
     else
         core_stop(r, e, true, "the log");
-}
-
-static void tell_room(struct rules *r)
-{
-    bool is_full = raft_store_is_full(r->store);
-    if (is_full == r->is_full)
-        return;
-    r->is_full = is_full;
-    LOG(r->cfg.log, is_full ? LOG_ERROR : LOG_INFO, "log_room", LOG_BOOL("is_full", is_full));
-    core_step(r, &(struct raft_event){.type = RAFT_DISK, .is_full = is_full});
 }
 
 static void start(struct rules *r);
@@ -57,7 +50,7 @@ static void end(struct rules *r)
         core_step(r, &(struct raft_event){.type = RAFT_PERSISTED, .index = token});
     else
         pull_on_stored(r, token);
-    tell_room(r);
+    room_of_log(r, raft_store_is_full(r->store));
 }
 
 static void on_committed(void *ctx)
@@ -87,6 +80,8 @@ void persist_write(struct rules *r, const struct raft_write *write)
         r->snapshot = *write->made;
     if (e == ERR_OK)
         start(r);
+    else if (e == ERR_DISK_FULL)
+        core_restart(r); /* a commit was refused before: this write is lost as that one is */
     else
         core_stop(r, e, true, "a write of the log");
 }

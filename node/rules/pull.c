@@ -11,7 +11,8 @@
  *
  * Failure modes: whoever gives records that are not of our log, or a checkpoint that is not a
  * voter's, is a liar: named in the log and avoided for an hour; whoever has no room, is behind or
- * is lost: another is asked; an entry of a later version stops this replica. */
+ * is lost: another is asked; an entry of a later version stops this replica; while the disk is full
+ * nothing is asked for. */
 #include "node/rules/inner.h"
 
 #define LIAR_MS (3600 * 1000ull)
@@ -329,8 +330,10 @@ void pull_on_installed(struct rules *r, enum err e)
     if (!p->is_on)
         return;
     if (e != ERR_OK) {
-        accuse(r, "snapshot", e);
-        again(r, AGAIN_MS);
+        bool is_ours = e == ERR_DISK_FULL || e == ERR_IO || e == ERR_NO_MEMORY;
+        if (!is_ours)
+            accuse(r, "snapshot", e);
+        again(r, is_ours ? RULES_SECOND_MS : AGAIN_MS);
         return;
     }
     r->apply.to = r->head.index;
@@ -403,7 +406,7 @@ void pull_look(struct rules *r)
     struct rules_pull *p = &r->pull;
     bool is_busy =
         p->ask.is_open || p->awaited != 0 || r->dump.has_install || r->dump.is_installing;
-    if (!p->is_on || is_busy || !rules_goes_on(r))
+    if (!p->is_on || is_busy || !rules_goes_on(r) || room_is_full(r))
         return;
     if (p->tip.index < r->apply.to && r->apply.to > r->head.index)
         return; /* pull_on_applied goes on */

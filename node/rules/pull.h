@@ -73,6 +73,8 @@ MUST_CHECK enum err serve_accept_snapshot(struct rules *r, struct rules_visit *v
 void serve_on_applied(struct rules *r);
 void serve_on_chunk(struct rules *r, struct bytes data);
 void serve_look(struct rules *r);
+/* There will be nothing new here for a while: whoever waits for it asks another. */
+void serve_on_full(struct rules *r);
 void serve_stop(struct rules *r);
 
 #endif

@@ -194,12 +194,6 @@ static void want_links(struct rules *r)
     mesh_want_links(r->mesh, wanted, count);
 }
 
-static void look_for_room(struct rules *r)
-{
-    if (r->is_full && r->raft && !r->is_committing && raft_store_begin_probe(r->store))
-        persist_run(r);
-}
-
 static void on_second(struct io_timer *timer)
 {
     struct rules *r = LIST_ENTRY(timer, struct rules, second);
@@ -210,7 +204,7 @@ static void on_second(struct io_timer *timer)
     member_look(r);
     pull_look(r);
     serve_look(r);
-    look_for_room(r);
+    room_look(r);
     admission_look(r);
     compare_say(r);
 }
@@ -312,7 +306,6 @@ static void status_of_raft(const struct rules *r, struct rules_status *s)
     s->is_member = true;
     s->is_voter = raft.is_voter && !raft.is_fenced; /* another disk than the one that votes */
     s->is_leader = raft.role == RAFT_LEADER;
-    s->has_quorum = s->has_leader;
     s->age_ms = s->is_leader ? 0 : age_ms(r);
 }
 
@@ -320,7 +313,7 @@ static void status_of_replica(const struct rules *r, struct rules_status *s)
 {
     const struct peer *leader = compare_leader(r);
     s->commit = r->known_commit > r->head.index ? r->known_commit : r->head.index;
-    s->has_leader = s->has_quorum = leader != NULL;
+    s->has_leader = leader != NULL;
     if (leader)
         s->leader = leader->id;
     s->age_ms = age_ms(r);
@@ -334,12 +327,16 @@ void rules_status(const struct rules *r, struct rules_status *ret_status)
                              .stopped = r->stopped,
                              .refusal = r->admit.refusal,
                              .refused_because = r->admit.fault.what,
+                             .is_disk_full = room_is_full(r),
                              .is_diverged = r->is_diverged};
     memcpy(s.hash, r->head.hash, sizeof s.hash);
     if (r->raft)
         status_of_raft(r, &s);
     else if (r->store)
         status_of_replica(r, &s);
+    if (r->stopped != ERR_OK) /* it takes no part any more: nothing that it knew of that holds */
+        s.is_leader = s.has_leader = false;
+    s.has_quorum = s.has_leader;
     const struct raft_config *config = r->raft ? raft_config(r->raft) : &r->applied.config;
     for (size_t i = 0; i < config->count && s.voter_count < RAFT_VOTERS_MAX; i++)
         if (config->members[i].is_voter)

@@ -7,7 +7,9 @@
  *                              any ──(disk, unknown entry, wrong hash)──> stopped
  *
  * A follower that stops applies nothing more and says why in rules_status; requests go on under the
- * last rules. A member whose disk fails ends the process (on_fatal): fsync is never tried twice.
+ * last rules. A member whose disk fails ends the process (on_fatal): fsync is never tried twice. A
+ * disk without room is no such failure: the node leads no more, takes no new entries, serves what
+ * it has, and goes on by itself when there is room (room.c).
  *
  * Not here: what rules mean for requests (routing, ingress), certificates (trust), links (mesh). */
 #ifndef NODE_RULES_RULES_H
@@ -98,6 +100,7 @@ struct rules_status {
     size_t voter_count;
     bool is_admitted;            /* by the rules that it has */
     enum err stopped;            /* why nothing more is applied; OK otherwise */
+    bool is_disk_full;           /* it only follows until there is room: the log names the place */
     bool is_diverged;            /* another replica has another hash at the same index */
     enum err refusal;            /* of this node's admission, the newest; OK: none */
     const char *refused_because; /* in English; "" where the reason says it */

@@ -163,6 +163,15 @@ void serve_look(struct rules *r)
     review(r, true);
 }
 
+void serve_on_full(struct rules *r)
+{
+    while (r->serve.waiting_count > 0) {
+        struct rules_visit *v = r->serve.waiting[0].visit;
+        forget(r, 0);
+        ask_refuse(v, ERR_OVERLOADED);
+    }
+}
+
 enum err serve_accept(struct rules *r, struct rules_visit *v, struct bytes query)
 {
     uint64_t from;
@@ -172,6 +181,8 @@ enum err serve_accept(struct rules *r, struct rules_visit *v, struct bytes query
         return ERR_INVALID_REQUEST;
     if (!rules_goes_on(r) || r->head.index == 0 || (r->raft && !is_voter(r)))
         return ERR_STARTING;
+    if (from > r->head.index && room_is_full(r))
+        return ERR_OVERLOADED;
     if (from > r->head.index)
         return await(r, v, from);
     answer(r, v, from);

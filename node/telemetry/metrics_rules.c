@@ -18,6 +18,7 @@ static enum err put_state(const struct rules *r, struct buf *out)
          s.commit > s.applied ? s.commit - s.applied : 0},
         {"rules_has_quorum", "gauge", "1: a leader is known.", s.has_quorum},
         {"rules_stopped", "gauge", "1: nothing more is applied, see the log.", s.stopped != ERR_OK},
+        {"rules_disk_full", "gauge", "1: it only follows until there is room.", s.is_disk_full},
         {"rules_diverged", "gauge", "1: another replica has another state at the same index.",
          s.is_diverged},
         {"raft_term", "gauge", "0: no member.", s.term},

@@ -289,20 +289,26 @@ time_t time(time_t *ret)
 """
 
 
-def clock_ahead(folder, seconds):
-    """Environment in which a program's wall clock is wrong by so much; None without a compiler."""
-    library = pathlib.Path(folder) / "clock.so"
+def preloaded(folder, name, source):
+    """Environment in which a program has these functions before libc's; None without a compiler."""
+    library = pathlib.Path(folder) / f"{name}.so"
     if not shutil.which("gcc"):
         return None
     if not library.exists():
         subprocess.run(["gcc", "-x", "c", "-", "-shared", "-fPIC", "-o", library, "-ldl"],
-                       input=CLOCK, text=True, check=True)
+                       input=source, text=True, check=True)
     preload = [str(library)]
     if b"__asan_init" in pathlib.Path(GRAPEVINE).read_bytes():  # it wants to be the first
         found = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True,
                                text=True, check=True)
         preload.insert(0, os.path.realpath(found.stdout.strip()))
-    return {"LD_PRELOAD": ":".join(preload), "CLOCK_AHEAD_S": str(int(seconds))}
+    return {"LD_PRELOAD": ":".join(preload)}
+
+
+def clock_ahead(folder, seconds):
+    """Environment in which a program's wall clock is wrong by so much; None without a compiler."""
+    env = preloaded(folder, "clock", CLOCK)
+    return env and {**env, "CLOCK_AHEAD_S": str(int(seconds))}
 
 
 def run_cli(*arguments, stdin=None, code=0, timeout_s=20, env=()):
@@ -406,6 +412,9 @@ class Mesh:
         if problems:
             print(f"    (kept: {self.folder})")
             raise AssertionError("\n".join(problems))
+        self.forget()
+
+    def forget(self):
         shutil.rmtree(self.folder)
 
     def problems_of(self, node):

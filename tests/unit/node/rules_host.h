@@ -60,7 +60,7 @@ static inline void member_start(struct member *m)
                             .log = &m->log,
                             .seed = m->index + 1,
                             .dir = m->dir,
-                            .is_volatile = true,
+                            .is_volatile = !m->world->is_durable,
                             .snapshot_entries = m->world->snapshot_entries};
     enum err e = rules_open(&cfg, &member_rules_ops, m, &message, &m->rules);
     if (e != ERR_OK)

@@ -49,6 +49,7 @@ struct world {
     size_t count; /* that exist */
     uint64_t sequence;
     uint64_t snapshot_entries;
+    bool is_durable; /* logs are allocated and synced */
 };
 
 struct asked {

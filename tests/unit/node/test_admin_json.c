@@ -202,7 +202,7 @@ static void status_has_every_key_of_the_contract(void **state)
         "\"epoch\":0,\"applied\":0,\"state_hash\":null,\"leader\":null,\"voters\":[],"
         "\"rules\":{\"role\":\"replica\",\"quorum\":false,\"commit\":0,\"term\":null,\"age_ms\":0,"
         "\"admitted\":false,\"refused\":null,\"refused_because\":null,\"stopped\":null,"
-        "\"diverged\":false},\"alive\":2,\"uptime_s\":5,\"inflight\":3}");
+        "\"disk_full\":false,\"diverged\":false},\"alive\":2,\"uptime_s\":5,\"inflight\":3}");
 }
 
 static void status_names_the_voters_and_says_what_is_wrong(void **state)
@@ -225,6 +225,7 @@ static void status_names_the_voters_and_says_what_is_wrong(void **state)
                                      .refusal = ERR_REVOKED,
                                      .refused_because = "it was",
                                      .stopped = ERR_CORRUPT,
+                                     .is_disk_full = true,
                                      .is_diverged = true};
     memset(&w->rules.voters[2], 0x33, sizeof(w->rules.voters[2]));
     w->rules.voter_count = 3;
@@ -237,7 +238,8 @@ static void status_names_the_voters_and_says_what_is_wrong(void **state)
         "\"voters\":[\"edge-1\",\"zeta\",\"33333333333333333333333333333333\"],"
         "\"rules\":{\"role\":\"voter\",\"quorum\":true,\"commit\":13,\"term\":2,\"age_ms\":40,"
         "\"admitted\":false,\"refused\":\"revoked\",\"refused_because\":\"it was\","
-        "\"stopped\":\"corrupt\",\"diverged\":true},\"alive\":2,\"uptime_s\":5,\"inflight\":3}");
+        "\"stopped\":\"corrupt\",\"disk_full\":true,\"diverged\":true},\"alive\":2,\"uptime_s\":5,"
+        "\"inflight\":3}");
 }
 
 #define SELF_ROW                                                                                   \
