@@ -117,20 +117,16 @@ class Faults:
         return node.start
 
     def disk(self, fault, _, name):
-        """Full. A node whose rules stop at that is started again once there is room."""
+        """Full. Whoever led goes on as a follower, and by itself when there is room."""
         if not (node := self.running(fault, name)):
             return None
-        node.fill_disk()
+        fault.nodes = ()  # it serves requests as ever
+        node.disk.fill()
 
         def free():
-            node.free_disk()
-            if not node.is_running():
-                self.say(f"{name} had ended by itself: {node.child.returncode}")
-                node.start()
-            elif reason := node.status()["rules"]["stopped"]:
-                self.say(f"the rules of {name} have stopped ({reason}): it is started again")
-                self.ends_well(node)
-                node.start()
+            rules = node.status()["rules"]
+            self.say(f"{name}: disk_full {str(rules['disk_full']).lower()}, {rules['role']}")
+            node.disk.free()
 
         return free
 

@@ -10,7 +10,6 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -21,6 +20,7 @@ from emulated import ENGINE, LOAD, Emulated
 from mesh import Mesh, run_cli
 from network import Network
 from runner import equal, eventually
+from small_disk import SmallDisk, why_not as why_no_disk
 from wan_world import FarNode, Inside
 
 MESH_PORT, HTTP_PORT, ENGINE_PORT = 7300, 7380, 8081
@@ -82,25 +82,11 @@ class FleetNode(FarNode):
         return super().spawn([self.program or command[0], *command[1:]], ready, env, timeout_s)
 
     def own_disk(self):
-        self.disk, before = self.dir / "data", self.dir / "data.before"
-        self.disk.rename(before)
-        self.disk.mkdir(mode=0o700)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=700", "testnet",
-                        self.disk], check=True)
-        shutil.copytree(before, self.disk, dirs_exist_ok=True)
-        shutil.rmtree(before)
-
-    def fill_disk(self):
-        with contextlib.suppress(OSError), open(self.disk / "ballast", "wb", buffering=0) as file:
-            while True:
-                file.write(bytes(1 << 16))
-
-    def free_disk(self):
-        (self.disk / "ballast").unlink(missing_ok=True)
+        self.disk = SmallDisk(self.dir / "data", DISK_MIB)
 
     def drop_disk(self):
         if self.disk:
-            subprocess.run(["umount", self.disk], check=False)
+            self.disk.drop()
             self.disk = None
 
 
@@ -111,6 +97,8 @@ class Fleet(Mesh):
         self.named, self.engine_of, self.keys, self.network = {}, {}, {}, None
         self.needs_disks = any(fault.kind == "disk" for fault in scenario.faults)
         try:
+            if self.needs_disks:
+                assert not (reason := why_no_disk()), reason
             self.network = Network(self.topology, scenario.seed)
             rows = sorted(self.topology.nodes.values(),  # who founds a mesh has to be reached
                           key=lambda row: self.topology.sites[row.site].nat)
