@@ -13,6 +13,7 @@
 #include "node/ingress/linger.h"
 #include "node/ingress/peer_conn.h"
 #include "node/lane.h"
+#include "node/reclaim.h"
 #include "node/self.h"
 
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct node {
     unsigned backlog_steps;
     struct io_task drained;
     bool is_drained;
+    struct reclaim *reclaim; /* NULL: nowhere to ask */
     char http_addr[IO_ADDR_TEXT_SIZE];
     char mesh_addr[IO_ADDR_TEXT_SIZE];
     struct self self;
@@ -269,6 +271,11 @@ static void on_leave(void *owner)
     node_leave(owner);
 }
 
+static void on_reclaim(void *owner)
+{
+    node_drain(owner);
+}
+
 /* --- open and close */
 
 static void lane_init(struct node *n)
@@ -381,6 +388,13 @@ static enum err open_rules(struct node *n, struct buf *message)
     return rules_open(&cfg, &rules_ops, n, message, &n->lane.rules);
 }
 
+static enum err open_reclaim(struct node *n)
+{
+    struct reclaim_cfg cfg = {
+        .lane = &n->lane, .url = n->config.reclaim, .on_notice = on_reclaim, .owner = n};
+    return *cfg.url ? reclaim_start(&cfg, &n->reclaim) : ERR_OK;
+}
+
 static enum err open_backends(struct node *n)
 {
     for (size_t i = 0; i < n->config.backend_count; i++) {
@@ -409,6 +423,8 @@ enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node 
         e = open_rules(n, message);
     if (e == ERR_OK)
         e = open_mesh(n, message);
+    if (e == ERR_OK)
+        e = open_reclaim(n);
     if (e != ERR_OK) {
         node_close(n);
         return e;
@@ -433,6 +449,8 @@ static const char *unchangeable(const struct config *now, const struct config *n
         return "listen";
     if (strcmp(now->advertise, next->advertise) != 0)
         return "advertise";
+    if (strcmp(now->reclaim, next->reclaim) != 0)
+        return "node.reclaim";
     if (now->peer_count != next->peer_count)
         return "peers";
     for (size_t i = 0; i < now->peer_count; i++)
@@ -488,6 +506,7 @@ void node_close(struct node *n)
     lane->on_exchange_done = NULL;
     io_timer_stop(&n->ready_timer);
     io_timer_stop(&n->grace);
+    reclaim_stop(n->reclaim);
     http_conn_unlisten(&n->http);
     http_conn_unlisten(&n->control);
     for (size_t i = 0; i < lane->backend_count; i++)

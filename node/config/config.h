@@ -65,6 +65,7 @@ struct config {
     struct config_label labels[CONFIG_LABELS_MAX]; /* keys differ */
     size_t label_count;
     bool spot; /* default false: the machine may be taken away at short notice */
+    char reclaim[CONFIG_TEXT_MAX];     /* where that is said: http://...; default "": nowhere */
     char listen_http[CONFIG_TEXT_MAX]; /* "127.0.0.1:7380" */
     char listen_mesh[CONFIG_TEXT_MAX]; /* "0.0.0.0:7300" */
     char advertise[CONFIG_TEXT_MAX];   /* "" (listen address), "none", or "host:port" */

@@ -34,6 +34,8 @@ static const struct schema_row rows[] = {
         "KEY: VALUE, for policies to choose by; every node learns them"),
     ROW("node", "spot", SCHEMA_FLAG, spot, 0, 0, "false",
         "true: the machine may be taken away at short notice"),
+    ROW("node", "reclaim", SCHEMA_NOTICE, reclaim, 0, 0, "",
+        "URL at which its cloud says that it is taken away; then this node drains"),
 
     TOP("listen", SCHEMA_SECTION, "addresses to listen on; port 0 takes a free one"),
     ROW("listen", "http", SCHEMA_LISTEN, listen_http, 0, 0, "127.0.0.1:7380", "clients"),

@@ -18,6 +18,7 @@ enum schema_type {
     SCHEMA_ADVERTISE, /* char[]: empty, "none" or HOST:PORT */
     SCHEMA_PEER,      /* char[]: HOST:PORT */
     SCHEMA_URL,       /* url, host, port and prefix of a backend */
+    SCHEMA_NOTICE,    /* char[]: an http:// URL, or empty */
     SCHEMA_KIND,
     SCHEMA_HARDWARE,
     SCHEMA_GPU,      /* uint32_t; "auto": CONFIG_GPU_AUTO */

@@ -79,6 +79,28 @@ static bool ends_with(struct bytes text, struct bytes end)
     return text.size >= end.size && bytes_equal(bytes_skip(text, text.size - end.size), end);
 }
 
+enum err url_split(struct bytes text, struct url_parts *ret_parts)
+{
+    struct bytes authority, rest = bytes_skip(text, 7);
+    char storage[CONFIG_TEXT_MAX + 4];
+    struct url_parts parts = {.target = BYTES("/")};
+    if (!bytes_starts_with(text, BYTES("http://")) || text.size >= CONFIG_TEXT_MAX)
+        return ERR_INVALID;
+    authority = bytes_of(rest.data, bytes_find(rest, '/'));
+    rest = bytes_skip(rest, authority.size);
+    size_t path = bytes_find(rest, '?');
+    if (!split_dialable(with_port(authority, storage, sizeof storage), &parts.host, &parts.port) ||
+        !prefix_is_valid(bytes_of(rest.data, path)) ||
+        (path < rest.size && !prefix_is_valid(bytes_skip(rest, path + 1))))
+        return ERR_INVALID;
+    if (rest.size > 0)
+        parts.target = rest;
+    size_t bracket = authority.data[0] == '['; /* of an IPv6 address; nothing of `storage` stays */
+    parts.host = bytes_of(authority.data + bracket, parts.host.size);
+    *ret_parts = parts;
+    return ERR_OK;
+}
+
 enum err url_parse(struct bytes text, struct config_backend *ret_backend, struct buf *why)
 {
     const char *expected = "expected http://HOST[:PORT][/PREFIX]";

@@ -235,6 +235,14 @@ static enum err parse_address(const struct schema_row *row, struct bytes text, c
                    : found_refuse(why, expected, text);
 }
 
+static enum err parse_notice(struct bytes text, char *ret_text, struct buf *why)
+{
+    struct url_parts parts;
+    if (text.size > 0 && url_split(text, &parts) != ERR_OK)
+        return found_refuse(why, "expected http://HOST[:PORT]/PATH[?QUERY], or nothing", text);
+    return copy_text(text, ret_text, CONFIG_TEXT_MAX, "expected a shorter URL", why);
+}
+
 static enum err parse_word(const char *const *words, const char *expected, struct bytes text,
                            int *ret_index, struct buf *why)
 {
@@ -295,6 +303,7 @@ enum err value_parse(const struct schema_row *row, struct bytes text, bool quote
     case SCHEMA_ADVERTISE:
     case SCHEMA_PEER: return parse_address(row, text, field, why);
     case SCHEMA_URL: return url_parse(text, owner, why);
+    case SCHEMA_NOTICE: return parse_notice(text, field, why);
     case SCHEMA_KIND: return parse_kind(text, field, why);
     case SCHEMA_VERSION: return parse_version(text, field, why);
     case SCHEMA_GPU: return parse_gpu(row, text, quoted, field, why);

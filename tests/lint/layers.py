@@ -60,7 +60,7 @@ DOORS = (
      "a file named wire.c, and the codec under it"),
     (r"(llhttp|nghttp2/.*)(\.h)?", r"node/http/.*", "node/http; use node/http's headers"),
     (r"(cjson/)?cJSON\.h",
-     r"node/((admin|cli|config)/.*|egress/inventory\.c)|testnet/.*/(\w+_)?read\.c",
+     r"node/((admin|cli|config)/.*|egress/inventory\.c|reclaim\.c)|testnet/.*/(\w+_)?read\.c",
      "node/admin, node/cli, node/config and node/egress/inventory.c (control data); testnet: a "
      "file named read.c"),
     (r"yaml\.h|libfyaml\.h", r"base/yaml\.c", "base/yaml.c; use base/yaml.h"),

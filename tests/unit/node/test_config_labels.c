@@ -78,6 +78,9 @@ static void labels_that_cannot_be_are_refused_with_their_place(void **state)
                    "characters, found \"\\n\"");
     expect_refusal("node: {labels: {a: x}, spto: true}",
                    "f.yaml:1:24: node.spto: unknown key; did you mean node.spot?");
+    expect_refusal("node: {reclaim: 'https://169.254.169.254/x'}",
+                   "f.yaml:1:17: node.reclaim: expected http://HOST[:PORT]/PATH[?QUERY], or "
+                   "nothing, found \"https://169.254.169.254/x\"");
     expect_refusal("node: {spot: maybe}",
                    "f.yaml:1:14: node.spot: expected true or false, found \"maybe\"");
 }
@@ -109,7 +112,8 @@ static void what_is_written_reads_back(void **state)
 {
     static struct config config, again;
     struct buf first;
-    expect("node: {name: n, spot: true, labels: {site: shop-14, cameras: 4, no: '', q: '\"'}}\n"
+    expect("node: {name: n, spot: true, reclaim: 'http://[fe80::1]/events?api-version=1',\n"
+           "  labels: {site: shop-14, cameras: 4, no: '', q: '\"'}}\n"
            "backends: [{name: a, url: 'http://h:1', hardware: npu, gpu: 3}, "
            "{name: b, url: 'http://h:2'}]",
            &config);

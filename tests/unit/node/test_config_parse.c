@@ -161,7 +161,7 @@ static void an_unknown_key_is_refused_with_the_near_one(void **state)
     expect_refusal(
         "node: {colour: a}",
         "f.yaml:1:8: node.colour: unknown key; expected one of name, tier, region, zone, "
-        "labels, spot");
+        "labels, spot, reclaim");
     expect_refusal("backends: [{name: a, urll: x}]",
                    "f.yaml:1:22: backends[0].urll: unknown key; did you mean backends[0].url?");
 }
