@@ -142,8 +142,8 @@ static void done(void *ctx)
     struct rules *r = LIST_ENTRY(ctx, struct rules, apply);
     struct rules_apply *a = &r->apply;
     uint64_t count = a->count;
-    a->is_busy = false;
     enum err e = show(r);
+    a->is_busy = e == ERR_OK; /* until all that came of it is told: then the next job is made */
     if (e == ERR_DISK_FULL) {
         on_full(r);
         return;
@@ -163,6 +163,7 @@ static void done(void *ctx)
         serve_on_applied(r);
         compare_say(r);
     }
+    a->is_busy = false;
     dump_kick(r);
     apply_kick(r);
 }

@@ -1,4 +1,4 @@
-/* Reads under way at a follower: whose answer is whose. */
+/* Orders under way: whose answer is whose, and that each has one. */
 #include "rules_world.h"
 
 #include "node/rules/inner.h"
@@ -47,10 +47,61 @@ static void an_answer_to_a_read_that_was_given_up_is_not_that_of_the_next(void *
     world_fini(&w);
 }
 
+static const struct registry_op *put_op(struct registry_op *op, const char *key)
+{
+    *op = (struct registry_op){.verb = REGISTRY_PUT, .kind = REGISTRY_SETTING};
+    op->doc.setting = (struct registry_setting){.key = bytes_from_str(key), .value = BYTES("1")};
+    return op;
+}
+
+static void submit_as(struct member *m, const struct fixture_key *author, uint64_t sequence,
+                      const char *key, struct asked *a)
+{
+    struct registry_op op;
+    struct buf wire;
+    buf_init(&wire, REGISTRY_COMMAND_MAX);
+    *a = (struct asked){.call.on_done = asked_on_done};
+    world_sign(m->world, author, sequence, put_op(&op, key), 1, &wire);
+    assert_int_equal(rules_submit(m->rules, &a->call, buf_bytes(&wire)), ERR_OK);
+    buf_fini(&wire);
+}
+
+/* A stranger's command has the leader confirm that it leads; what is checked with it, and what
+ * comes while it is checked, is not lost over that. */
+static void a_refusal_that_is_confirmed_leaves_the_others_alone(void **state)
+{
+    struct world w;
+    struct fixture_key stranger;
+    uint64_t wrong = 0;
+    world_init(&w, 22, 3);
+    world_start(&w);
+    member_vote(&w.members[0], 3);
+    WORLD_UNTIL(&w, member_status(&w.members[2]).is_voter && world_is_one(&w, 3));
+    fixture_key(9, &stranger);
+    struct member *m = &w.members[0];
+    for (int round = 0; round < 20; round++) {
+        struct asked refused, all[5];
+        submit_as(m, &stranger, ++wrong, "x.no", &refused);
+        for (size_t i = 0; i < 2; i++)
+            submit_as(m, &w.admin, ++w.sequence, "x.together", &all[i]);
+        while (refused.call.order->state != ORDER_CHECKED)
+            world_run(&w, 1);
+        for (size_t i = 2; i < 5; i++)
+            submit_as(m, &w.admin, ++w.sequence, "x.meanwhile", &all[i]);
+        WORLD_UNTIL(&w, refused.is_done && all[0].is_done && all[1].is_done && all[2].is_done &&
+                            all[3].is_done && all[4].is_done);
+        assert_int_equal(refused.result.err, ERR_NOT_ALLOWED);
+        for (size_t i = 0; i < 5; i++)
+            assert_int_equal(all[i].result.err, ERR_OK);
+    }
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_to_a_read_that_was_given_up_is_not_that_of_the_next),
+        cmocka_unit_test(a_refusal_that_is_confirmed_leaves_the_others_alone),
     };
     return cmocka_run_group_tests_name("rules_orders", tests, NULL, NULL);
 }
