@@ -86,7 +86,8 @@ static bool is_failure(struct attempt *a, const struct http_head *head)
         call_failed(a, ERR_TIMEOUT, 0);
         return true;
     }
-    bool elsewhere = err_class(e) == ERR_CLASS_RETRY || e == ERR_MODEL_NOT_FOUND;
+    bool elsewhere = err_class(e) == ERR_CLASS_RETRY || e == ERR_MODEL_NOT_FOUND ||
+                     e == ERR_CLOCK_SKEW; /* the peer's clock, or ours: not the client's */
     if (!elsewhere || !attempt_is_dispensable(a))
         return false;
     mesh_stream_cancel(&a->call.peer.stream);

@@ -90,6 +90,7 @@ static bool may_retry(struct exchange *x)
     case ERR_HOP_LIMIT:
     case ERR_MODEL_NOT_FOUND:
     case ERR_RESIDENCY:
+    case ERR_CLOCK_SKEW:
     case ERR_NOT_ALLOWED: return attempt_may_start(x);
     default:
         return attempt_may_start(x) &&
@@ -166,7 +167,8 @@ void exchange_retry(struct exchange *x, enum err reason)
 {
     exchange_set_state(x, EXCHANGE_ROUTING);
     if (err_class(reason) == ERR_CLASS_REJECT && reason != ERR_MODEL_NOT_FOUND &&
-        reason != ERR_PROTOCOL && reason != ERR_RESIDENCY && reason != ERR_NOT_ALLOWED) {
+        reason != ERR_PROTOCOL && reason != ERR_RESIDENCY && reason != ERR_NOT_ALLOWED &&
+        reason != ERR_CLOCK_SKEW) {
         exchange_fail(x, reason, NULL);
         return;
     }

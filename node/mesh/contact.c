@@ -121,6 +121,13 @@ void contact_review(struct contact *c, uint64_t delay_ms)
         await(c, delay_ms);
 }
 
+void contact_hurry(struct contact *c)
+{
+    c->backoff_ms = MESH_BACKOFF_MIN_MS;
+    io_timer_stop(&c->timer);
+    contact_review(c, MESH_BACKOFF_MIN_MS);
+}
+
 static void retry(struct contact *c)
 {
     uint64_t delay_ms = rng_between(&c->mesh->rng, c->backoff_ms / 2, c->backoff_ms);

@@ -35,6 +35,7 @@ void contact_init_own(struct contact *c, struct mesh *m, struct peer *p);
 void contact_set(struct contact *c, struct bytes text);
 /* Dials if that is needed and no pause runs; after `delay_ms` at the soonest. */
 void contact_review(struct contact *c, uint64_t delay_ms);
+void contact_hurry(struct contact *c); /* what kept it from succeeding is over: soon, from anew */
 /* It would be dialled if there were no link. */
 bool contact_is_wanted(const struct contact *c);
 void contact_stop(struct contact *c);

@@ -366,6 +366,19 @@ static void meet_again(struct peer *p)
         gossip_driver_tell(p, GOSSIP_DRIVER_ENDPOINT);
 }
 
+/* Whether the clock is right now, or was before, the others know: links are made anew, with the
+ * look at each other's clock that this takes. Who is wrong stays alone, instead of refusing what is
+ * good and being refused at each request. */
+static void end_links(struct mesh *m)
+{
+    LIST_EACH_SAFE(it, tmp, &m->links)
+    link_end(LIST_ENTRY(it, struct link, node), ERR_CLOCK_SKEW);
+    for (size_t i = 0; i < m->contact_count; i++)
+        contact_hurry(&m->contacts[i]);
+    for (size_t i = 0; i < m->peer_count; i++)
+        contact_hurry(&m->peers[i]->contact);
+}
+
 /* The core counts on from the clock at its start. Where that was wrong, our records bear times that
  * nobody believes, until it begins anew: under a greater incarnation, as after a restart. */
 void gossip_driver_review_clock(struct mesh *m)
@@ -381,6 +394,7 @@ void gossip_driver_review_clock(struct mesh *m)
     }
     gossip_destroy(old);
     LOG(m->cfg.log, LOG_WARN, "clock_stepped", LOG_INT("by_ms", off_ms));
+    end_links(m);
     for (size_t i = 0; i < m->peer_count; i++)
         meet_again(&m->peers[i]->peer);
     mesh_facts_changed(m);

@@ -18,10 +18,12 @@ static void on_reap(struct io_task *task)
 static void on_accept(void *owner, struct io_stream *stream)
 {
     struct mesh *m = owner;
-    if (m->draining || m->closing)
+    if (m->draining || m->closing) {
         io_stream_close(stream);
-    else
-        link_accept(m, stream);
+        return;
+    }
+    mesh_review_clock(m); /* before this link's handshake: it would end with the others */
+    link_accept(m, stream);
 }
 
 /* --- opening */
@@ -141,6 +143,12 @@ static void end_links(struct mesh *m, bool open_ones_too, enum err reason)
         if (open_ones_too || !link_is_open(l))
             link_end(l, reason);
     }
+}
+
+void mesh_review_clock(struct mesh *m)
+{
+    if (!m->draining)
+        gossip_driver_review_clock(m);
 }
 
 void mesh_drain(struct mesh *m)

@@ -10,8 +10,7 @@
  * There is one link per pair of nodes; of two made at once both sides keep the one dialled by the
  * smaller id. A peer that does not answer pings within MESH_PING_TIMEOUT_MS is cut off and its
  * unfinished streams end with LINK_LOST. Who is alive is gossip's business (gossip/gossip.h), by
- * datagrams on the same port and by messages over links; a peer without a link may well be alive.
- */
+ * datagrams on the same port and by messages over links; who has no link may well be alive. */
 #ifndef NODE_MESH_MESH_H
 #define NODE_MESH_MESH_H
 
@@ -159,7 +158,8 @@ MUST_CHECK enum err mesh_open(const struct mesh_cfg *cfg, const struct mesh_ops 
 void mesh_close(struct mesh *m);
 /* GOAWAY to all: peers send no new requests; running ones go on. No new links are made. */
 void mesh_drain(struct mesh *m);
-void mesh_leave(struct mesh *m); /* tells all; gossip ends, links go on: drain, then close */
+void mesh_leave(struct mesh *m);        /* tells all; gossip ends, links go on: drain, then close */
+void mesh_review_clock(struct mesh *m); /* has it stepped? For those who judge by it */
 void mesh_listen_addr(const struct mesh *m, struct io_addr *ret_addr);
 const char *mesh_advertised(const struct mesh *m); /* what peers dial; "": it only dials out */
 

@@ -227,6 +227,7 @@ enum policy_outcome deployments_outcome(enum err e)
     case ERR_PROTOCOL:
     case ERR_IO:
     case ERR_LINK_LOST:
+    case ERR_CLOCK_SKEW:
     case ERR_DEADLINE:
     case ERR_BACKEND_FAILED: return POLICY_CALL_FAILURE;
     default: return POLICY_CALL_SUCCESS; /* an answer, if not the one that was hoped for */

@@ -212,6 +212,8 @@ void apply_kick(struct rules *r)
     a->outcome_count = 0;
     a->changed = 0;
     a->base = r->applied;
+    if (a->check_count > 0 && r->mesh)
+        mesh_review_clock(r->mesh); /* a refusal for want of time needs those who agree */
     a->time_ms = io_wall_ms(r->cfg.loop);
     if (io_work(r->cfg.loop, work, done, a) != ERR_OK)
         core_stop(r, ERR_LIMIT, true, "no worker to apply the log");

@@ -10,9 +10,9 @@
  * of a node that the fetched log itself names as a voter, and says so.
  *
  * Failure modes: whoever gives records that are not of our log, or a checkpoint that is not a
- * voter's, is a liar: named in the log and avoided for an hour; whoever has no room, is behind or
- * is lost: another is asked; an entry of a later version stops this replica; while the disk is full
- * nothing is asked for. */
+ * voter's, is a liar: named in the log and avoided for an hour; whoever has no room, is behind, is
+ * lost, or is certified by another clock than ours: another is asked; an entry of a later version
+ * stops this replica; while the disk is full nothing is asked for. */
 #include "node/rules/inner.h"
 
 #define LIAR_MS (3600 * 1000ull)
@@ -221,7 +221,8 @@ static void on_bad_range(struct rules *r, enum err e, const char *what)
     forget_pending(r);
     if (e == ERR_UNSUPPORTED)
         core_stop(r, e, false, "the log has entries that this program does not know");
-    else if (e == ERR_LIMIT || e == ERR_NO_MEMORY || e == ERR_NOT_ALLOWED) {
+    else if (e == ERR_LIMIT || e == ERR_NO_MEMORY || e == ERR_NOT_ALLOWED ||
+             e == ERR_CERT_EXPIRED) {
         LOG(r->cfg.log, LOG_DEBUG, "range_not_taken", LOG_STR("what", what), LOG_ERR(e));
         avoid(r, &r->pull.source, BUSY_MS);
     } else {

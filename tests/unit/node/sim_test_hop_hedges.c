@@ -128,6 +128,22 @@ static void the_receipt_names_the_winner_and_counts_both(void **state)
     assert_metric(w, &w->edge, "grapevine_receipts_total 1\n");
 }
 
+/* Whose clock is wrong, the peer's or ours, is nothing that a client could do anything about. */
+static void a_peer_whose_clock_is_wrong_does_not_answer_for_others(void **state)
+{
+    struct world *w = *state;
+    run_for(w, SECOND); /* between two looks at the clock, which end the link */
+    sim_host_step_clock(w->sim, "rack", 3600 * 1000);
+    ask(w, CHAT_H);
+    UNTIL(w, w->chats == 1);
+    run_for(w, (HEDGE_AFTER_MS + 100) * MS);
+    assert_int_equal(w->chats, 1);
+    assert_int_equal(times(w, "HTTP/1.1 "), 0);
+    answer(w->chat[PRIMARY]);
+    assert_one_answer(w, "grapevine-node: edge");
+    assert_hedges(w, 0, 0, 1);
+}
+
 /* --- when */
 
 static void what_answers_in_time_is_not_hedged(void **state)
@@ -379,6 +395,7 @@ int main(void)
         HEDGING(a_primary_that_answers_first_wins_and_the_hedge_is_cancelled_at_its_engine),
         HEDGING(a_refusal_that_is_an_answer_wins_too),
         HEDGING(the_receipt_names_the_winner_and_counts_both),
+        HEDGING(a_peer_whose_clock_is_wrong_does_not_answer_for_others),
         HEDGING(what_answers_in_time_is_not_hedged),
         HEDGING(an_answer_that_has_begun_is_not_hedged),
         HEDGING(no_more_than_two_run_at_once),

@@ -139,6 +139,28 @@ static void clocks_an_hour_apart_are_refused_with_a_hint(void **state)
     WORLD_UNTIL(&w, node_knows(c, b) && node_knows(b, c));
 }
 
+static bool are_linked(struct node *one, struct node *other)
+{
+    const struct peer *p = node_peer(one, other);
+    return p && p->link;
+}
+
+static void whose_clock_steps_is_alone_until_it_is_right_again(void **state)
+{
+    WORLD_UNTIL(&w, node_knows(a, b) && node_knows(b, a));
+    sim_host_step_clock(w.sim, "b", 3600 * 1000);
+    world_run(&w, 3 * SECOND);
+    assert_int_equal(node_logged(b, "clock_stepped"), 1);
+    assert_true(node_logged(a, "reason=clock_skew") > 0);
+    assert_true(!are_linked(a, b) && !are_linked(b, a));
+    world_run(&w, 60 * SECOND);
+    assert_true(!are_linked(a, b) && !are_linked(b, a));
+    sim_host_step_clock(w.sim, "b", -3600 * 1000);
+    world_run(&w, (MESH_BACKOFF_MAX_MS + 1000) * MS); /* only a dials */
+    assert_true(are_linked(a, b) && are_linked(b, a));
+    WORLD_UNTIL(&w, node_knows(a, b) && node_knows(b, a));
+}
+
 static void a_certificate_that_expires_ends_the_link(void **state)
 {
     struct fixture f;
@@ -538,6 +560,7 @@ int main(void)
         TEST(a_copied_directory_is_told_from_oneself),
         TEST(another_mesh_is_refused_and_both_sides_know_why),
         TEST(clocks_an_hour_apart_are_refused_with_a_hint),
+        TEST(whose_clock_steps_is_alone_until_it_is_right_again),
         TEST(a_certificate_that_expires_ends_the_link),
         TEST(a_peer_that_is_not_there_yet_is_dialled_until_it_is),
         TEST(a_name_is_resolved_at_each_dial),

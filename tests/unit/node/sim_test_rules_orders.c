@@ -97,11 +97,49 @@ static void a_refusal_that_is_confirmed_leaves_the_others_alone(void **state)
     world_fini(&w);
 }
 
+static void a_leader_whose_clock_has_stepped_refuses_nothing_for_want_of_time(void **state)
+{
+    struct world w;
+    struct asked a;
+    world_init(&w, 23, 3);
+    world_start(&w);
+    member_vote(&w.members[0], 3);
+    WORLD_UNTIL(&w, member_status(&w.members[2]).is_voter && world_is_one(&w, 3));
+    assert_true(member_status(&w.members[0]).is_leader);
+    sim_host_step_clock(w.sim, "a", 48ll * 3600 * 1000);
+    submit_as(&w.members[1], &w.admin, ++w.sequence, "x.in-time", &a);
+    WORLD_UNTIL(&w, a.is_done);
+    assert_int_equal(a.result.err, ERR_OK);
+    WORLD_UNTIL(&w, !member_status(&w.members[0]).is_leader);
+    sim_host_step_clock(w.sim, "a", -48ll * 3600 * 1000);
+    WORLD_UNTIL(&w, world_is_one(&w, 3));
+    assert_int_equal(member_status(&w.members[0]).stopped, ERR_OK);
+    world_fini(&w);
+}
+
+static void a_replica_whose_clock_steps_accuses_nobody(void **state)
+{
+    struct world w;
+    world_init(&w, 24, 2);
+    world_start(&w);
+    sim_host_step_clock(w.sim, "b", -366ll * 24 * 3600 * 1000);
+    for (unsigned i = 0; i < 20; i++)
+        member_put(&w.members[0], "x.news", i % 2 ? "1" : "2");
+    world_run(&w, 5 * SECOND);
+    assert_false(world_is_one(&w, 2));
+    sim_host_step_clock(w.sim, "b", 366ll * 24 * 3600 * 1000);
+    WORLD_UNTIL(&w, world_is_one(&w, 2));
+    assert_false(member_said(&w.members[1], "replica_source_lies"));
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_to_a_read_that_was_given_up_is_not_that_of_the_next),
         cmocka_unit_test(a_refusal_that_is_confirmed_leaves_the_others_alone),
+        cmocka_unit_test(a_leader_whose_clock_has_stepped_refuses_nothing_for_want_of_time),
+        cmocka_unit_test(a_replica_whose_clock_steps_accuses_nobody),
     };
     return cmocka_run_group_tests_name("rules_orders", tests, NULL, NULL);
 }
