@@ -4,14 +4,21 @@ already) is left out. All from the main thread: a child dies with the thread tha
 by run.py."""
 
 import dataclasses
+import datetime
+import json
 import os
 import pathlib
 import shutil
 import time
 
+import certificate
+from shape import duration_s
+
 RULES_FOLDERS = ("raft", "registry", "snapshots")
 TESTNET = pathlib.Path(__file__).resolve().parents[1]  # where files of orders are
-AIMED = ("kill", "pause", "restart", "upgrade", "wipe", "disk", "silence")
+AIMED = ("kill", "pause", "restart", "upgrade", "wipe", "disk", "silence", "clock")
+AFTER_S = 2  # a machine is away for so long
+SKEW_S = 300  # so far clocks may differ; so long after its end a certificate is taken
 
 
 @dataclasses.dataclass
@@ -27,6 +34,7 @@ class Fault:
     engines: tuple = ()
     cables: tuple = ()
     planned: int = None  # index in the scenario
+    problem: str = None  # what the victim did not do in time
 
 
 class Faults:
@@ -129,6 +137,68 @@ class Faults:
             node.disk.free()
 
         return free
+
+    def reclaim(self, fault, planned, name):
+        """Its machine is taken away when the time is up, and comes back: it has to have drained by
+        itself before, so nobody is hurt."""
+        engine = self.fleet.engine_of[name]
+        node = self.running(fault, name)
+        fault.nodes = ()
+        if not node or not engine.is_running():
+            return None
+        lead_s = planned.for_s - AFTER_S
+        engine.ask("POST", "/faults", {"fault": "reclaim", "for_ms": int(lead_s * 1000)})
+
+        def back():
+            ended_s = self.ended_after(node, fault.began, lead_s)
+            if ended_s is None:
+                fault.problem = f"{name} had not drained {lead_s:.1f} s after the notice"
+                node.is_running() and node.kill()
+            else:
+                self.say(f"{name} had ended {ended_s:.1f} s after the notice of {lead_s:.1f} s")
+            engine.child.wait(10)
+            engine.start()
+            node.start()
+
+        return back
+
+    @staticmethod
+    def ended_after(node, since, within_s):
+        """Seconds until it ended well by itself; None: it did not."""
+        if node.is_running() or node.child.returncode != 0:
+            return None
+        last = json.loads(node.log().splitlines()[-1])
+        took_s = datetime.datetime.fromisoformat(last["ts"]).timestamp() - since
+        return took_s if took_s < within_s else None
+
+    def clock(self, fault, planned, name):
+        """Wrong by so much. Beyond what is tolerated others are of no use to it, nor it to them."""
+        if not (node := self.running(fault, name)):
+            return None
+        by_s = duration_s(planned.words["by"].removeprefix("-"))
+        fault.nodes = (name,) if by_s > SKEW_S else ()
+        node.clock.set(-by_s if planned.words["by"].startswith("-") else by_s)
+        return lambda: node.clock.set(0)
+
+    def expire(self, fault, planned, name):
+        """Started anew with a certificate that is no longer taken when half of the time is over,
+        and at the end with the one that it had."""
+        if not (node := self.running(fault, name)):
+            return None
+        path = node.dir / "node.cert"
+        before = path.read_text()
+        fault.nodes = ()
+        self.ends_well(node)
+        end_s = time.time() - SKEW_S + planned.for_s / 2
+        certificate.end_at(path, self.fleet.seeds(), int(end_s * 1000))
+        node.start()
+
+        def renew():
+            self.ends_well(node)
+            path.write_text(before)
+            node.start()
+
+        return renew
 
     def silence(self, fault, planned, name):
         fault.nodes = (name,)

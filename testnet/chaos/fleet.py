@@ -14,10 +14,11 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "wan"), str(HERE.parents[1] / "tests/support")]
+import certificate
 import mesh
 from commands import Admin, submit, voters
 from emulated import ENGINE, LOAD, Emulated
-from mesh import Mesh, run_cli
+from mesh import Clock, Mesh, run_cli
 from network import Network
 from runner import equal, eventually
 from small_disk import SmallDisk, why_not as why_no_disk
@@ -29,6 +30,7 @@ VOTERS = 3
 DISK_MIB = 64        # of a node's data, where a scenario fills it
 ALARMS = re.compile("rules_stopped|state_differs|replica_source_lies|raft_message_too_long|"
                     'gossip_refused.*"invalid"')
+NOTICE = "/latest/meta-data/spot/instance-action"  # of a reclaim, as the engine serves it
 ENGINE_FLAGS = {"like": "vllm", "profile": "h100", "speed": 2}
 
 
@@ -68,6 +70,7 @@ class FleetNode(FarNode):
 
     program = None
     disk = None
+    clock = None
     is_paused = False
 
     def pause(self):
@@ -79,7 +82,9 @@ class FleetNode(FarNode):
         self.is_paused = False
 
     def spawn(self, command, ready, env=(), timeout_s=mesh.READY_S):
-        return super().spawn([self.program or command[0], *command[1:]], ready, env, timeout_s)
+        clock = ["env", *(f"{k}={v}" for k, v in self.clock.env.items())] if self.clock else []
+        return super().spawn([*clock, self.program or command[0], *command[1:]], ready, env,
+                             timeout_s)
 
     def own_disk(self):
         self.disk = SmallDisk(self.dir / "data", DISK_MIB)
@@ -96,6 +101,8 @@ class Fleet(Mesh):
         self.scenario, self.topology = scenario, scenario.topology
         self.named, self.engine_of, self.keys, self.network = {}, {}, {}, None
         self.needs_disks = any(fault.kind == "disk" for fault in scenario.faults)
+        self.needs_clocks = any(fault.kind == "clock" for fault in scenario.faults)
+        self.is_spot = {fault.target for fault in scenario.faults if fault.kind == "reclaim"}
         try:
             if self.needs_disks:
                 assert not (reason := why_no_disk()), reason
@@ -138,19 +145,30 @@ class Fleet(Mesh):
         else:
             run_cli("init", *options)
         config = node.dir / "grapevine.yaml"
-        config.write_text(config.read_text().replace("concurrency: 4",
-                                                     f"concurrency: {CONCURRENCY}"))
+        text = config.read_text().replace("concurrency: 4", f"concurrency: {CONCURRENCY}")
+        config.write_text(text.replace('version: ""', f'version: "{row.version}"'))
         node.sets = [*row.sets]
+        if row.name in self.is_spot:
+            node.sets += ["node.spot=true", f"node.reclaim=http://127.0.0.1:{ENGINE_PORT}{NOTICE}"]
         dialable = [other for other in self.node_list if not self.is_behind_nat(other)]
         if dialable:
             node.sets.append("peers=[" + ", ".join(f"{n.row.address}:{MESH_PORT}"
                                                    for n in dialable) + "]")
         if self.needs_disks:
             node.own_disk()
+        if self.needs_clocks:
+            node.clock = Clock(self.folder, row.name)
         if not self.node_list:
             self.token = node.invite("--uses", "100")
         self.node_list.append(node)
         self.named[row.name] = node
+
+    def seeds(self):
+        """Of those who sign the chain of a node that joined: root, administrator, invitation."""
+        folder = self.node_list[0].dir
+        return [certificate.seed_of_file(folder / "root.key"),
+                certificate.seed_of_file(folder / "admin.key"),
+                certificate.seed_of_token(self.token)]
 
     def is_behind_nat(self, node):
         return self.topology.sites[node.row.site].nat
@@ -242,6 +260,10 @@ class Fleet(Mesh):
         return [f"{node.name}: {line}" for node in self.node_list
                 for line in node.log().splitlines() if ALARMS.search(line)]
 
+    def said(self, word):
+        """By how many nodes."""
+        return sum(word in node.log() for node in self.node_list)
+
     # --- ending
 
     def close(self):
@@ -283,4 +305,7 @@ def missing_program(scenario=None):
         path = os.environ.get("GRAPEVINE_NEXT", "")
         if not os.access(path, os.X_OK):
             return "this one wants another build of the program: set GRAPEVINE_NEXT to its path"
+    if scenario and any(fault.kind == "clock" for fault in scenario.faults) \
+            and not shutil.which("gcc"):
+        return "this one wants a clock that can be set: no gcc to make it with"
     return None

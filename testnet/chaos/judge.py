@@ -36,6 +36,7 @@ class Seen:
     endings: list = dataclasses.field(default_factory=list)   # what went wrong in processes
     alarms: list = dataclasses.field(default_factory=list)
     orders: list = dataclasses.field(default_factory=list)    # (title, exit status, what it said)
+    said: dict = dataclasses.field(default_factory=dict)      # {expected word: nodes with it}
 
 
 class Judge:
@@ -215,6 +216,10 @@ class Judge:
             if code not in (0, 4):
                 yield f"{title}: exit status {code}: {said}"
 
+    def check_in_time(self):
+        """What a victim had to do before it was too late."""
+        yield from (fault.problem for fault in self.seen.faults if fault.problem)
+
     def check_whole(self):
         bound = self.expect["converges"]
         if self.seen.whole_s is None:
@@ -269,6 +274,9 @@ class Judge:
         refused = sum(r["outcome"] == "rejected" for r in self.seen.requests)
         if refused < self.expect.get("refused", 0):
             yield f"{refused} requests refused, at least {self.expect['refused']} were expected"
+        for word, least in self.expect.get("said", {}).items():
+            if self.seen.said.get(word, 0) < least:
+                yield f"{word}: said by {self.seen.said.get(word, 0)} nodes, {least} were expected"
         if self.seen.scenario.loads and not self.good():
             yield "no good answer at all"
 
@@ -277,7 +285,7 @@ class Judge:
         for move in self.expect.get("moves", ()):
             faults = [f for f in self.seen.faults if f.planned == move["fault"]]
             for fault in faults:
-                hurt = {*fault.nodes, *fault.engines}
+                hurt = {move["node"]} if move.get("node") else {*fault.nodes, *fault.engines}
                 sent = self.good(fault.began + move["within_s"], fault.ended)
                 sent += [r for r in self.failures()
                          if fault.began + move["within_s"] <= r["at"] < fault.ended]

@@ -138,7 +138,8 @@ class Run:
             computed={name: engine.computed() for name, engine in fleet.engine_of.items()},
             receipts=self.receipts(requests), faults=self.faults.found,
             samples=self.samples.rows, commands=commands, committed=committed, whole_s=whole_s,
-            missing=missing, alarms=fleet.alarms(), orders=self.faults.orders)
+            missing=missing, alarms=fleet.alarms(), orders=self.faults.orders,
+            said={word: fleet.said(word) for word in self.scenario.expect.get("said", {})})
         self.summaries = summaries
 
     def is_idle(self):

@@ -34,6 +34,9 @@ KINDS = {
     "kill": NODE, "pause": NODE, "restart": NODE, "wipe": NODE, "disk": NODE,
     "upgrade": NODE,         # restarted as $GRAPEVINE_NEXT, another build, and stays so
     "silence": NODE,         # way: mute | deaf | both
+    "clock": NODE,           # with: {by: 3600s}, or -3600s
+    "reclaim": NODE,         # with an engine: its machine goes, with notice, 2 s before the end
+    "expire": NODE,          # its certificate ends in the middle of `for`
     "crash": ENGINE, "engine": ENGINE,   # with: an order of grapevine-engine's /faults
     "cut": CABLE,            # way: there | back | both
     "shape": CABLE,          # with: words of a cable
@@ -87,10 +90,10 @@ class Load:
 
 
 def read_move(row):
-    """{fault: INDEX, within: 3s, share: 5%}: traffic leaves the target of a fault."""
-    fields(row, "moves", ("fault", "within", "share"), ("fault", "within"))
+    """{fault: INDEX, within: 3s, share: 5%}: traffic leaves the target of a fault, or `node`."""
+    fields(row, "moves", ("fault", "within", "share", "node"), ("fault", "within"))
     return {"fault": int(row["fault"]), "within_s": duration_s(row["within"]),
-            "share": share(row.get("share", 0))}
+            "share": share(row.get("share", 0)), "node": row.get("node")}
 
 
 EXPECT = {  # what can be expected, and how its value is read
@@ -105,6 +108,7 @@ EXPECT = {  # what can be expected, and how its value is read
     "refused": int,         # at least so many answers of 4xx: rules that hold
     "memory": int,          # KiB that a process may grow by
     "alarms": int,          # lines in logs that are expected, such as rules_stopped
+    "said": dict,           # {word: at least so many nodes have it in their logs}
 }
 DEFAULTS = {"failed": 0, "busy": 0, "converges": 30.0, "memory": MEMORY_KIB, "alarms": 0}
 
@@ -183,7 +187,11 @@ class Scenario:
         at_s, for_s = duration_s(row["at"]), duration_s(row.get("for", "0s"))
         planned = Planned(kind, target, at_s, for_s, way, row.get("with"), row.get("through"))
         check(planned.at_s + planned.for_s <= self.seconds, where, "ends after the load")
-        check(kind not in ("engine", "shape") or planned.words, where, f"{kind} needs `with`")
+        check(kind not in ("engine", "shape", "clock") or planned.words, where,
+              f"{kind} needs `with`")
+        check(kind != "reclaim" or (target not in WHO and planned.for_s > 2
+                                    and self.topology.nodes[target].engine is not None), where,
+              "reclaim: a node with an engine, for more than 2s")
         if kind == "order":
             self.check_node(planned.through, where)
         return planned

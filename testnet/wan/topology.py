@@ -64,6 +64,7 @@ class Node:
     address: str = ""
     engine: dict = None  # flags of grapevine-engine; None: no engine
     sets: tuple = ()     # --set of `run`
+    version: str = ""    # of the models that its engine serves
 
 
 def check(condition, where, what):
@@ -132,7 +133,8 @@ class Topology:
             raise Bad(f"{where}: {problem}") from None
 
     def add(self, row, where):
-        fields(row, where, ("name", "site", "tier", "zone", "engine", "sets"), ("name", "site"))
+        fields(row, where, ("name", "site", "tier", "zone", "engine", "sets", "version"),
+               ("name", "site"))
         name, site, tier = row["name"], row["site"], row.get("tier", "edge")
         check(site in self.sites, where, f"no site {site!r}")
         check(tier in TIERS, where, f"no tier {tier!r}: {', '.join(TIERS)}")
@@ -142,7 +144,7 @@ class Topology:
         check(self.used[site] < self.sites[site].net.num_addresses - 3, where, f"{site} is full")
         address = str(self.sites[site].net[self.used[site]])
         self.nodes[name] = Node(name, site, tier, row.get("zone", ""), address, row.get("engine"),
-                                tuple(row.get("sets", ())))
+                                tuple(row.get("sets", ())), row.get("version", ""))
 
     def routes(self, site):
         """[(network, cable to take)] to all that is not beside this site, by the fewest cables.

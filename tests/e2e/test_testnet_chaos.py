@@ -54,6 +54,11 @@ def leaders_and_executors_are_killed_and_nothing_is_lost(world):
 
 
 @test(limit_s=120)
+def disks_are_full_clocks_jump_and_machines_are_taken_away(world):
+    world.passes("machines")
+
+
+@test(limit_s=120)
 def regions_cut_apart_serve_on_and_meet_again(world):
     world.passes("cut")
 

@@ -307,12 +307,29 @@ def what_was_expected_and_did_not_come_is_caught(world):
 
     equal(world.found(stays, moves=[move]), {"moves"}, "traffic that stays")
     equal(world.found(unmoved, moves=[move]), set(), "none went there")
+    equal(world.found(unmoved, moves=[{**move, "node": "cloud-1"}]), {"moves"}, "of a node")
+
+    def told(seen):
+        seen.said = {"reclaimed": 1}
+
+    equal(world.found(told, said={"reclaimed": 2}), {"expected"}, "said by too few")
+    equal(world.found(told, said={"reclaimed": 1}), set(), "said by as many")
+
+
+@test
+def a_node_that_is_still_there_when_its_machine_goes_is_caught(world):
+    def late(seen):
+        seen.faults[0].problem = "cloud-2 had not drained 10.0 s after the notice"
+
+    equal(world.found(late), {"in_time"}, "late")
 
 
 @test
 def a_scenario_that_is_wrong_says_where(_):
     for change, words in (({"topology": "none"}, "no topology"),
                           ({"faults": [{"at": "1s", "kil": "edge-1"}]}, "a fault is"),
+                          ({"faults": [{"at": "1s", "clock": "edge-1", "for": "2s"}]}, "`with`"),
+                          ({"faults": [{"at": "1s", "reclaim": "edge-1", "for": "1s"}]}, "2s"),
                           ({"faults": [{"at": "1s", "kill": "edge-9"}]}, "no node"),
                           ({"faults": [{"at": "50s", "kill": "edge-1", "for": "20s"}]},
                            "ends after"),
