@@ -1,6 +1,7 @@
 /* A peer's request under rules that this node does not have yet: news of them is under way, and
  * usually a few milliseconds behind. It waits for them, for a moment; then the pipeline goes on
- * where it stood, and refuses if they have still not come. */
+ * where it stood, and refuses if they have still not come. Where none will be applied, for want of
+ * room or at all, nobody waits: others can answer meanwhile. */
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
 
@@ -50,10 +51,21 @@ static void ignore(struct exchange *x)
 
 static const struct call_ops ops = {cancel, ignore, ignore};
 
+static bool is_news_coming(const struct rules *rules)
+{
+    struct rules_status status;
+    if (!rules)
+        return false;
+    rules_status(rules, &status);
+    return status.stopped == ERR_OK && !status.is_disk_full;
+}
+
 bool exchange_await_epoch(struct exchange *x)
 {
-    struct patience *p = x->has_waited ? NULL : arena_calloc(&x->arena, sizeof *p);
-    if (!p || !x->lane->rules)
+    if (x->has_waited || !is_news_coming(x->lane->rules))
+        return false;
+    struct patience *p = arena_calloc(&x->arena, sizeof *p);
+    if (!p)
         return false;
     x->has_waited = true;
     p->x = x;
