@@ -16,7 +16,7 @@ from shape import duration_s
 
 RULES_FOLDERS = ("raft", "registry", "snapshots")
 TESTNET = pathlib.Path(__file__).resolve().parents[1]  # where files of orders are
-AIMED = ("kill", "pause", "restart", "upgrade", "wipe", "disk", "silence", "clock")
+AIMED = ("kill", "pause", "restart", "upgrade", "wipe", "disk", "slow_disk", "silence", "clock")
 AFTER_S = 2  # a machine is away for so long
 SKEW_S = 300  # so far clocks may differ; so long after its end a certificate is taken
 
@@ -177,8 +177,16 @@ class Faults:
             return None
         by_s = duration_s(planned.words["by"].removeprefix("-"))
         fault.nodes = (name,) if by_s > SKEW_S else ()
-        node.clock.set(-by_s if planned.words["by"].startswith("-") else by_s)
-        return lambda: node.clock.set(0)
+        node.machine.set(ahead_s=-by_s if planned.words["by"].startswith("-") else by_s)
+        return node.machine.set
+
+    def slow_disk(self, fault, planned, name):
+        """Each sync takes so much longer. Requests do not wait for it."""
+        if not (node := self.running(fault, name)):
+            return None
+        fault.nodes = ()
+        node.machine.set(sync_s=duration_s(planned.words["by"]))
+        return node.machine.set
 
     def expire(self, fault, planned, name):
         """Started anew with a certificate that is no longer taken when half of the time is over,

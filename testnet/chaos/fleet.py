@@ -18,7 +18,8 @@ import certificate
 import mesh
 from commands import Admin, submit, voters
 from emulated import ENGINE, LOAD, Emulated
-from mesh import Clock, Mesh, run_cli
+from machine import Machine, why_not as why_no_machine
+from mesh import Mesh, run_cli
 from network import Network
 from runner import equal, eventually
 from small_disk import SmallDisk, why_not as why_no_disk
@@ -70,7 +71,7 @@ class FleetNode(FarNode):
 
     program = None
     disk = None
-    clock = None
+    machine = None
     is_paused = False
 
     def pause(self):
@@ -82,8 +83,9 @@ class FleetNode(FarNode):
         self.is_paused = False
 
     def spawn(self, command, ready, env=(), timeout_s=mesh.READY_S):
-        clock = ["env", *(f"{k}={v}" for k, v in self.clock.env.items())] if self.clock else []
-        return super().spawn([*clock, self.program or command[0], *command[1:]], ready, env,
+        env_of = self.machine.env.items() if self.machine else ()
+        words = ["env", *(f"{key}={value}" for key, value in env_of)] if env_of else []
+        return super().spawn([*words, self.program or command[0], *command[1:]], ready, env,
                              timeout_s)
 
     def own_disk(self):
@@ -101,7 +103,7 @@ class Fleet(Mesh):
         self.scenario, self.topology = scenario, scenario.topology
         self.named, self.engine_of, self.keys, self.network = {}, {}, {}, None
         self.needs_disks = any(fault.kind == "disk" for fault in scenario.faults)
-        self.needs_clocks = any(fault.kind == "clock" for fault in scenario.faults)
+        self.needs_machines = needs_machines(scenario)
         self.is_spot = {fault.target for fault in scenario.faults if fault.kind == "reclaim"}
         try:
             if self.needs_disks:
@@ -156,8 +158,8 @@ class Fleet(Mesh):
                                                    for n in dialable) + "]")
         if self.needs_disks:
             node.own_disk()
-        if self.needs_clocks:
-            node.clock = Clock(self.folder, row.name)
+        if self.needs_machines:
+            node.machine = Machine(self.folder, row.name)
         if not self.node_list:
             self.token = node.invite("--uses", "100")
         self.node_list.append(node)
@@ -289,6 +291,10 @@ class Fleet(Mesh):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def needs_machines(scenario):
+    return any(fault.kind in ("clock", "slow_disk") for fault in scenario.faults)
+
+
 def lawless_program():
     """Beside the true one."""
     path = pathlib.Path(mesh.GRAPEVINE).with_name("grapevine-lawless")
@@ -305,7 +311,6 @@ def missing_program(scenario=None):
         path = os.environ.get("GRAPEVINE_NEXT", "")
         if not os.access(path, os.X_OK):
             return "this one wants another build of the program: set GRAPEVINE_NEXT to its path"
-    if scenario and any(fault.kind == "clock" for fault in scenario.faults) \
-            and not shutil.which("gcc"):
-        return "this one wants a clock that can be set: no gcc to make it with"
+    if scenario and needs_machines(scenario):
+        return why_no_machine()
     return None

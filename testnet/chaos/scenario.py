@@ -34,6 +34,7 @@ KINDS = {
     "kill": NODE, "pause": NODE, "restart": NODE, "wipe": NODE, "disk": NODE,
     "upgrade": NODE,         # restarted as $GRAPEVINE_NEXT, another build, and stays so
     "silence": NODE,         # way: mute | deaf | both
+    "slow_disk": NODE,       # with: {by: 500ms}, each sync
     "clock": NODE,           # with: {by: 3600s}, or -3600s
     "reclaim": NODE,         # with an engine: its machine goes, with notice, 2 s before the end
     "expire": NODE,          # its certificate ends in the middle of `for`
@@ -187,7 +188,7 @@ class Scenario:
         at_s, for_s = duration_s(row["at"]), duration_s(row.get("for", "0s"))
         planned = Planned(kind, target, at_s, for_s, way, row.get("with"), row.get("through"))
         check(planned.at_s + planned.for_s <= self.seconds, where, "ends after the load")
-        check(kind not in ("engine", "shape", "clock") or planned.words, where,
+        check(kind not in ("engine", "shape", "clock", "slow_disk") or planned.words, where,
               f"{kind} needs `with`")
         check(kind != "reclaim" or (target not in WHO and planned.for_s > 2
                                     and self.topology.nodes[target].engine is not None), where,

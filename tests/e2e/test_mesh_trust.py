@@ -7,7 +7,8 @@ import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mesh import Mesh, Node, clock_ahead, free_port, run_cli
+from machine import Machine, why_not
+from mesh import Mesh, Node, free_port, run_cli
 from runner import Skip, equal, eventually, main, note, test
 from web import Raw, chat
 
@@ -27,10 +28,11 @@ class World(Mesh):
 
     def at(self, seconds):
         """The environment of a wrong clock."""
-        env = clock_ahead(self.folder, seconds)
-        if env is None:
-            raise Skip("no gcc to make a wrong clock with")
-        return env
+        if reason := why_not():
+            raise Skip(reason)
+        machine = Machine(self.folder, f"ahead-{seconds}")
+        machine.set(ahead_s=seconds)
+        return machine.env
 
     def try_out(self, node, env=()):
         """Starts a node that should not get in; true when it runs, and is then known to the end."""

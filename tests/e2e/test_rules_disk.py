@@ -4,6 +4,7 @@ steps down and the others go on, everybody reads on, and who has room again catc
 sync that fails ends the node and it says which. Disks are small file systems in memory. Needs
 root."""
 
+import errno
 import http.client
 import pathlib
 import sys
@@ -11,30 +12,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from commands import Admin, setting, submit, voters
-from mesh import Mesh, preloaded
+from machine import Machine, why_not as why_no_machine
+from mesh import Mesh
 from runner import SKIPPED, Skip, equal, eventually, main, note, test
 from small_disk import SmallDisk, why_not
 
 DISK_MIB = 40     # two segments of the log and the registry, twice
 LONG = "v" * 1000
 COMMANDS_MAX = 400  # the registry grows by some pages with each
-BAD_SYNC = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
-int fdatasync(int fd)
-{
-    int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
-    const char *mark = getenv("BAD_SYNC");
-    if (mark && access(mark, F_OK) == 0) {
-        errno = EIO;
-        return -1;
-    }
-    return real(fd);
-}
-"""
 
 
 class World(Mesh):
@@ -161,18 +146,16 @@ def a_voter_without_room_waits_and_catches_up(world):
 
 @test(limit_s=60)
 def a_sync_that_fails_ends_the_node_and_it_says_which(world):
-    env = preloaded(world.folder, "bad-sync", BAD_SYNC)
-    if env is None:
-        raise Skip("no compiler")
+    if reason := why_no_machine():
+        raise Skip(reason)
     voter = world.with_role("voter")
-    mark = world.folder / "syncs-fail"
+    own = Machine(world.folder, voter.name)
     equal(voter.terminate(), 0, "exit status")
-    voter.start(env={**env, "BAD_SYNC": str(mark)})
+    voter.start(env=own.env)
     world.settled()
-    mark.touch()
+    own.set(sync_errno=errno.EIO)
     world.put(world.with_role("leader"), "x.sync", "1")
     eventually(lambda: not voter.is_running(), "it ends", 20)
-    mark.unlink()
     equal(voter.child.returncode, 1, "exit status")
     line = next(line for line in voter.log().splitlines() if "rules_stopped" in line)
     note(line)
