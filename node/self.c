@@ -36,7 +36,8 @@ const struct facts *self_facts(struct self *s, struct lane *lane, const char *ht
     const struct config *config = lane->config;
     struct facts_load load = {0};
     for (size_t i = 0; i < lane->backend_count; i++) {
-        const struct backend *b = lane->backends[i];
+        struct backend *b = lane->backends[i];
+        backend_renew_figures(b);
         s->backends[i] = (struct facts_backend){.name = bytes_from_str(b->cfg.name),
                                                 .kind = bytes_from_str(backend_kind_name(b->kind)),
                                                 .state = public_state(b->state),
@@ -44,7 +45,7 @@ const struct facts *self_facts(struct self *s, struct lane *lane, const char *ht
                                                 .queued = backend_waiting(b),
                                                 .concurrency = b->cfg.concurrency,
                                                 .hardware = public_hardware(b->cfg.hardware),
-                                                .figures = b->engine.figures,
+                                                .figures = b->figures,
                                                 .models = b->models,
                                                 .model_count = b->model_count};
         load.inflight += backend_running(b);

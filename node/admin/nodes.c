@@ -81,6 +81,12 @@ static void put_figures(struct json *j, const struct figures *f)
     put_figure(j, "p50", f, FIGURE_TTFT_P50);
     put_figure(j, "p99", f, FIGURE_TTFT_P99);
     json_close(j, '}');
+    json_key(j, "latency_ms");
+    json_open(j, '{');
+    put_figure(j, "p50", f, FIGURE_LATENCY_P50);
+    put_figure(j, "p99", f, FIGURE_LATENCY_P99);
+    json_close(j, '}');
+    put_figure(j, "tokens_per_s", f, FIGURE_TOKENS_PER_S);
     put_share(j, "error_rate", f, FIGURE_ERRORS, 1);
 }
 

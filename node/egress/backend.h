@@ -73,6 +73,9 @@ struct backend {
     struct engine_metrics engine; /* what it says itself; nothing known: it does not */
     uint32_t others;              /* running at it, and not from here, when it said so */
     uint32_t others_waiting;
+    struct figures served_figures; /* of our own attempts, as they were at */
+    uint64_t served_ms;            /* 0: never */
+    struct figures figures;        /* all that is known, as of the last look */
     uint64_t busy_until_ms;
     uint64_t served;
     uint64_t failed;
@@ -127,6 +130,9 @@ void backend_probe_stop(struct backend *b);
 /* backend_metrics.c: what the engine's answer to GET /metrics says; that it says nothing more. */
 void backend_take_metrics(struct backend *b, struct bytes text);
 void backend_forget_metrics(struct backend *b);
+/* Puts together what is known of it: what its engine says, and how our own attempts
+ * went, which is summed up at most once a second. */
+void backend_renew_figures(struct backend *b);
 /* Moves to a state; logs, tells routing and peers. */
 void backend_set_state(struct backend *b, enum backend_state state, enum err reason);
 

@@ -80,6 +80,7 @@ static void learn(struct attempt *a, enum policy_outcome outcome, uint64_t retry
         .retry_after_ms = retry_after_ms,
         .first_byte_us = a->first_byte_us ? a->first_byte_us : taken_us,
         .decode_us = a->first_byte_us ? taken_us - a->first_byte_us : 0,
+        .is_stream = x->scan.stream_kind == SCAN_TRUE,
         .input_tokens = (uint32_t)(x->scan.text_bytes / TEXT_BYTES_PER_TOKEN),
         .output_tokens = outcome == POLICY_CALL_SUCCESS ? output_tokens(x) : 0,
     };

@@ -14,7 +14,7 @@ enum figure {
     FIGURE_GPU_MEMORY,   /* percent of it in use */
     FIGURE_GPU_CELSIUS,  /* degrees */
     FIGURE_KV,           /* percent of the KV cache in use */
-    FIGURE_TTFT_P50,     /* ms, to the first byte of an answer */
+    FIGURE_TTFT_P50,     /* ms, to the first byte of an answer; 0: less than half of one */
     FIGURE_TTFT_P99,     /* ms */
     FIGURE_ERRORS,       /* failed attempts, per mille */
     FIGURE_LATENCY_P50,  /* ms, of whole answers */

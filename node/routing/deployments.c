@@ -9,11 +9,13 @@
 #define KEY_MAX (ID_SIZE + 512)
 #define QUANTILES_MS 1000
 #define SWEEP_MS (60 * 1000)
+#define TOKENS_MIN 8 /* of an answer: fewer say little about the time between two */
 
 void deployments_init(struct deployments *d, const uint8_t seed[16])
 {
     map_init(&d->by_key, seed, DEPLOYMENTS_MAX);
     map_init(&d->by_hash, seed, DEPLOYMENTS_MAX);
+    list_init(&d->own);
     list_init(&d->shut);
     d->swept_ms = 0;
 }
@@ -23,29 +25,36 @@ static struct bytes hash_key(const struct deployment *row)
     return bytes_of(&row->hash, sizeof row->hash);
 }
 
+static void release(struct deployment *row)
+{
+    free(row->first_byte);
+    free(row->whole);
+    free(row->token);
+    free(row);
+}
+
 static void forget(struct deployments *d, struct deployment *row)
 {
     map_remove(&d->by_key, row->key);
     if (map_get(&d->by_hash, hash_key(row)) == row)
         map_remove(&d->by_hash, hash_key(row));
     list_remove(&row->shut);
-    free(row->first_byte);
-    free(row);
+    list_remove(&row->own);
+    release(row);
 }
 
 void deployments_fini(struct deployments *d)
 {
     size_t cursor = 0;
     struct deployment *row;
-    while ((row = map_next(&d->by_key, &cursor))) {
-        free(row->first_byte);
-        free(row);
-    }
+    while ((row = map_next(&d->by_key, &cursor)))
+        release(row);
     map_fini(&d->by_key);
     map_fini(&d->by_hash);
 }
 
-static struct deployment *create(struct deployments *d, struct bytes key, struct policy_prior prior)
+static struct deployment *create(struct deployments *d, struct bytes key, size_t backend_size,
+                                 struct policy_prior prior)
 {
     static const uint8_t same_everywhere[16] = {0};
     struct deployment *row = malloc(sizeof *row + key.size);
@@ -54,8 +63,10 @@ static struct deployment *create(struct deployments *d, struct bytes key, struct
     *row = (struct deployment){.p50_us = NAN, .p99_us = NAN};
     memcpy(row + 1, key.data, key.size);
     row->key = bytes_of(row + 1, key.size);
+    row->backend = bytes_of(row->key.data + key.size - backend_size, backend_size);
     row->hash = crypto_siphash(same_everywhere, key);
     row->owner = d;
+    list_init(&row->own);
     list_init(&row->shut);
     policy_breaker_init(&row->breaker, &policy_breaker_defaults);
     policy_estimate_init(&row->estimate, prior);
@@ -76,11 +87,13 @@ struct deployment *deployments_get(struct deployments *d, const struct id *node,
         return NULL;
     struct deployment *row = map_get(&d->by_key, buf_bytes(&key));
     if (!row) {
-        row = create(d, buf_bytes(&key), prior);
+        row = create(d, buf_bytes(&key), backend.size, prior);
         if (row && map_put(&d->by_key, row->key, row) != ERR_OK) {
             free(row);
             return NULL;
         }
+        if (row && backend.size > 0)
+            list_push_back(&d->own, &row->own);
         /* Without room there, or beside another of that hash, nobody's evidence about it counts. */
         if (row && !map_get(&d->by_hash, hash_key(row)) &&
             map_put(&d->by_hash, hash_key(row), row) != ERR_OK)
@@ -121,15 +134,25 @@ void deployments_begin(struct deployment *d, struct policy_load load, uint64_t n
     ret_use->call = policy_breaker_begin(&d->breaker, now_ms);
 }
 
-static void measure(struct deployment *d, uint64_t first_byte_us, uint64_t now_ms)
+static void add(struct policy_sketch **sketch, uint64_t us, uint64_t now_ms)
 {
-    if (!d->first_byte) {
-        d->first_byte = malloc(sizeof *d->first_byte);
-        if (!d->first_byte)
+    if (!*sketch) {
+        *sketch = malloc(sizeof **sketch);
+        if (!*sketch)
             return;
-        policy_sketch_init(d->first_byte);
+        policy_sketch_init(*sketch);
     }
-    policy_sketch_add(d->first_byte, first_byte_us, now_ms);
+    policy_sketch_add(*sketch, us, now_ms);
+}
+
+static void measure(struct deployment *d, const struct deployment_end *end, uint64_t now_ms)
+{
+    add(&d->first_byte, end->first_byte_us, now_ms);
+    if (d->backend.size == 0)
+        return;
+    add(&d->whole, end->first_byte_us + end->decode_us, now_ms);
+    if (end->is_stream && end->output_tokens >= TOKENS_MIN && end->decode_us > 0)
+        add(&d->token, end->decode_us / end->output_tokens, now_ms);
 }
 
 static bool is_shut(const struct deployment *d)
@@ -191,20 +214,69 @@ bool deployments_end(struct deployment_use *use, const struct deployment_end *en
                                       .is_failed = end->outcome != POLICY_CALL_SUCCESS};
     policy_estimate_observe(&d->estimate, &seen, now_ms);
     if (end->outcome == POLICY_CALL_SUCCESS)
-        measure(d, end->first_byte_us, now_ms);
+        measure(d, end, now_ms);
     return is_news;
+}
+
+static void quantiles(const struct policy_sketch *s, uint64_t now_ms, double *ret_p50_us,
+                      double *ret_p99_us)
+{
+    uint64_t p50_us, p99_us;
+    bool is_known = policy_sketch_quantile(s, 0.5, now_ms, &p50_us) &&
+                    policy_sketch_quantile(s, 0.99, now_ms, &p99_us);
+    *ret_p50_us = is_known ? (double)p50_us : NAN;
+    *ret_p99_us = is_known ? (double)p99_us : NAN;
 }
 
 void deployments_quantiles(struct deployment *d, uint64_t now_ms)
 {
-    uint64_t p50_us, p99_us;
     if (!d->first_byte || (d->quantiles_ms > 0 && now_ms - d->quantiles_ms < QUANTILES_MS))
         return;
     d->quantiles_ms = now_ms;
-    bool known = policy_sketch_quantile(d->first_byte, 0.5, now_ms, &p50_us) &&
-                 policy_sketch_quantile(d->first_byte, 0.99, now_ms, &p99_us);
-    d->p50_us = known ? (double)p50_us : NAN;
-    d->p99_us = known ? (double)p99_us : NAN;
+    quantiles(d->first_byte, now_ms, &d->p50_us, &d->p99_us);
+}
+
+static double error_rate_of(const struct deployments *d, struct bytes backend, uint64_t now_ms)
+{
+    uint64_t calls = 0, errors = 0;
+    LIST_EACH(it, &d->own)
+    {
+        const struct deployment *row = LIST_ENTRY(it, struct deployment, own);
+        if (!bytes_equal(row->backend, backend))
+            continue;
+        struct policy_breaker_rates rates = policy_breaker_rates(&row->breaker, now_ms);
+        calls += rates.calls;
+        errors += rates.errors;
+    }
+    return calls > 0 ? (double)errors / (double)calls : NAN;
+}
+
+struct deployments_served deployments_served(const struct deployments *d, struct bytes backend,
+                                             uint64_t now_ms)
+{
+    struct deployments_served served = {.error_rate = error_rate_of(d, backend, now_ms)};
+    struct policy_sketch first_byte, whole, token;
+    double token_us, slow_token_us;
+    policy_sketch_init(&first_byte);
+    policy_sketch_init(&whole);
+    policy_sketch_init(&token);
+    LIST_EACH(it, &d->own)
+    {
+        const struct deployment *row = LIST_ENTRY(it, struct deployment, own);
+        if (!bytes_equal(row->backend, backend))
+            continue;
+        if (row->first_byte)
+            policy_sketch_merge(&first_byte, row->first_byte);
+        if (row->whole)
+            policy_sketch_merge(&whole, row->whole);
+        if (row->token)
+            policy_sketch_merge(&token, row->token);
+    }
+    quantiles(&first_byte, now_ms, &served.ttft_p50_us, &served.ttft_p99_us);
+    quantiles(&whole, now_ms, &served.latency_p50_us, &served.latency_p99_us);
+    quantiles(&token, now_ms, &token_us, &slow_token_us);
+    served.tokens_per_s = 1000000 / token_us;
+    return served;
 }
 
 enum policy_outcome deployments_outcome(enum err e)

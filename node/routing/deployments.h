@@ -14,13 +14,17 @@
 #define DEPLOYMENTS_FORGET_MS (10 * 60 * 1000) /* not used for so long, and no candidate any more */
 
 struct deployment {
-    struct bytes key; /* behind the struct */
-    uint64_t hash;    /* of it, the same on every node: what accusations name */
-    struct list shut; /* among those whose breaker own evidence opened */
+    struct bytes key;     /* behind the struct */
+    uint64_t hash;        /* of it, the same on every node: what accusations name */
+    struct bytes backend; /* within the key; empty: a peer's */
+    struct list own;      /* among the own backends' */
+    struct list shut;     /* among those whose breaker own evidence opened */
     struct deployments *owner;
     struct policy_breaker breaker;
     struct policy_estimate estimate;
     struct policy_sketch *first_byte; /* NULL until something was measured */
+    struct policy_sketch *whole;      /* of own backends only: of answers, to their last byte */
+    struct policy_sketch *token;      /* ... of streamed ones, between two tokens */
     uint64_t quantiles_ms;            /* when these were made of it */
     double p50_us, p99_us;            /* NAN: nothing measured */
     struct {
@@ -36,6 +40,7 @@ struct deployment {
 struct deployments {
     struct map by_key;
     struct map by_hash;
+    struct list own;
     struct list shut; /* newest first */
     uint64_t swept_ms;
 };
@@ -75,6 +80,7 @@ struct deployment_end {
     uint64_t retry_after_ms;
     uint64_t first_byte_us; /* from its beginning; of a failed one until it failed */
     uint64_t decode_us;     /* from the first byte to the last; 0: not known */
+    bool is_stream;         /* else its first byte says nothing about its first token */
     uint32_t input_tokens, output_tokens;
 };
 /* Once for each begin; `use` is empty afterwards. True: its breaker opened, others should know. */
@@ -82,6 +88,19 @@ bool deployments_end(struct deployment_use *use, const struct deployment_end *en
                      struct rng *rng);
 /* Renews p50_us and p99_us, at most once a second. */
 void deployments_quantiles(struct deployment *d, uint64_t now_ms);
+
+/* What an own backend's answers were like, over all of its models: times of the last minute,
+ * failures of the breakers' window. NAN: nothing of the kind was seen. */
+struct deployments_served {
+    double ttft_p50_us, ttft_p99_us;
+    double latency_p50_us, latency_p99_us;
+    double tokens_per_s; /* half of the streamed answers were quicker */
+    double error_rate;   /* 0..1 */
+};
+/* Thousands of additions per model: about once a second. */
+struct deployments_served deployments_served(const struct deployments *d, struct bytes backend,
+                                             uint64_t now_ms);
+
 /* What an err of an attempt says of the other side. */
 enum policy_outcome deployments_outcome(enum err e);
 

@@ -174,7 +174,7 @@ static double figure_of(const struct figures *f, enum figure which, double unit)
 static void fill_figures(const struct candidate *c, struct bytes model, struct policy_live *live)
 {
     const struct facts_backend *b = c->peer ? best_of(c->peer, c, model) : NULL;
-    const struct figures *f = c->backend ? &c->backend->engine.figures : b ? &b->figures : NULL;
+    const struct figures *f = c->backend ? &c->backend->figures : b ? &b->figures : NULL;
     const double percent = 0.01, per_mille = 0.001, us_per_ms = 1000;
     live->kv = figure_of(f, FIGURE_KV, percent);
     live->gpu_load = figure_of(f, FIGURE_GPU_LOAD, percent);

@@ -142,30 +142,6 @@ static enum err backends(const struct lane *lane, struct buf *out)
     return ERR_OK;
 }
 
-static enum err figure(const struct lane *lane, enum figure which, uint32_t scale, const char *name,
-                       const char *help, struct buf *out)
-{
-    uint32_t value;
-    TRY(head(out, name, "gauge", help));
-    for (size_t i = 0; i < lane->backend_count; i++)
-        if (figures_get(&lane->backends[i]->engine.figures, which, &value))
-            TRY(buf_printf(out, "grapevine_%s{backend=\"%s\"} %" PRIu32 ".%02" PRIu32 "\n", name,
-                           lane->backends[i]->cfg.name, value / scale, value % scale));
-    return ERR_OK;
-}
-
-/* What is not known has no series. */
-static enum err figures(const struct lane *lane, struct buf *out)
-{
-    TRY(figure(lane, FIGURE_GPU_LOAD, 100, "backend_gpu_load_ratio", "Load of the backend's GPU.",
-               out));
-    TRY(figure(lane, FIGURE_GPU_MEMORY, 100, "backend_gpu_memory_ratio",
-               "Memory in use of the backend's GPU.", out));
-    TRY(figure(lane, FIGURE_GPU_CELSIUS, 1, "backend_gpu_temperature_celsius",
-               "Temperature of the backend's GPU.", out));
-    return figure(lane, FIGURE_KV, 100, "backend_kv_ratio", "KV cache in use at the backend.", out);
-}
-
 static enum err peers(const struct lane *lane, struct buf *out)
 {
     unsigned by_state[4] = {0};
@@ -355,7 +331,7 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
     TRY(metrics_routing_write(lane, out));
     TRY(backends(lane, out));
     TRY(backend_queue_metrics(lane, out));
-    TRY(figures(lane, out));
+    TRY(metrics_figures_write(lane, out));
     TRY(peers(lane, out));
     TRY(gossip(lane, out));
     return metrics_rules_write(lane, out);

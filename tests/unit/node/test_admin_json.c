@@ -69,11 +69,14 @@ static const struct facts_backend self_backends[] = {
      .state = FACTS_BACKEND_UP,
      .hardware = FACTS_HARDWARE_GPU,
      .figures = {.known = 1u << FIGURE_GPU_LOAD | 1u << FIGURE_GPU_CELSIUS | 1u << FIGURE_KV |
-                          1u << FIGURE_TTFT_P99 | 1u << FIGURE_ERRORS,
+                          1u << FIGURE_TTFT_P99 | 1u << FIGURE_ERRORS | 1u << FIGURE_LATENCY_P50 |
+                          1u << FIGURE_TOKENS_PER_S,
                  .values = {[FIGURE_GPU_LOAD] = 83,
                             [FIGURE_GPU_CELSIUS] = 71,
                             [FIGURE_KV] = 5,
                             [FIGURE_TTFT_P99] = 12,
+                            [FIGURE_LATENCY_P50] = 340,
+                            [FIGURE_TOKENS_PER_S] = 41,
                             [FIGURE_ERRORS] = 7}},
      .models = self_models,
      .model_count = 2},
@@ -258,6 +261,7 @@ static void status_names_the_voters_and_says_what_is_wrong(void **state)
     "\"loaded\":false,"                                                                            \
     "\"context\":null,\"slots\":null}],\"hardware\":\"gpu\",\"gpu\":{\"load\":0.830,"              \
     "\"memory\":null,\"temperature_c\":71},\"kv\":0.050,\"ttft_ms\":{\"p50\":null,\"p99\":12},"    \
+    "\"latency_ms\":{\"p50\":340,\"p99\":null},\"tokens_per_s\":41,"                               \
     "\"error_rate\":0.007}],\"labels\":{\"site\":\"shop-14\",\"empty\":\"\"},\"spot\":true}"
 
 static void nodes_begin_with_this_node_and_go_on_by_name(void **state)

@@ -131,6 +131,74 @@ static void quantiles_are_of_what_succeeded(void **state)
     assert_true(fabs(d->p99_us - 90000) < 3000);
 }
 
+static struct deployment *own(struct world *w, const char *model, const char *backend)
+{
+    const struct id id = {{1}};
+    return deployments_get(&w->d, &id, bytes_from_str(model), BYTES(""), bytes_from_str(backend),
+                           policy_prior_of(POLICY_GPU, POLICY_CLOUD), SECOND_MS);
+}
+
+/* Its first byte after 20 ms, then one token every 10 ms. */
+static void serve(struct world *w, struct deployment *d, uint32_t tokens, bool is_stream)
+{
+    const struct policy_load idle = {0, 0, 4};
+    struct deployment_use u;
+    const struct deployment_end end = {.outcome = POLICY_CALL_SUCCESS,
+                                       .first_byte_us = 20000,
+                                       .decode_us = tokens * 10000,
+                                       .is_stream = is_stream,
+                                       .output_tokens = tokens};
+    deployments_begin(d, idle, SECOND_MS, &u);
+    deployments_end(&u, &end, SECOND_MS, &w->rng);
+}
+
+static void assert_near(double value, double expected)
+{
+    assert_true(fabs(value - expected) <= 0.03 * expected);
+}
+
+static void what_an_own_backend_served_is_summed_up_over_its_models(void **state)
+{
+    struct world *w = *state;
+    struct deployment *a = own(w, "m", "gpu"), *b = own(w, "n", "gpu");
+    for (int i = 0; i < 60; i++)
+        serve(w, a, 8, true);
+    for (int i = 0; i < 40; i++)
+        serve(w, b, 98, true);
+    use(w, b, POLICY_CALL_FAILURE, 1000, SECOND_MS);
+    serve(w, own(w, "m", "other"), 998, true);
+    struct deployments_served s = deployments_served(&w->d, BYTES("gpu"), SECOND_MS);
+    assert_near(s.ttft_p50_us, 20000);
+    assert_near(s.ttft_p99_us, 20000);
+    assert_near(s.latency_p50_us, 100000);
+    assert_near(s.latency_p99_us, 1000000);
+    assert_near(s.tokens_per_s, 100);
+    assert_near(s.error_rate, 1.0 / 101);
+}
+
+static void what_was_not_served_lately_is_not_known(void **state)
+{
+    struct world *w = *state;
+    serve(w, own(w, "m", "gpu"), 20, true);
+    serve(w, get(w, 2, "m", "", SECOND_MS), 20, true); /* a peer's */
+    struct deployments_served never = deployments_served(&w->d, BYTES(""), SECOND_MS);
+    struct deployments_served late = deployments_served(&w->d, BYTES("gpu"), 62 * SECOND_MS);
+    assert_true(isnan(never.ttft_p50_us) && isnan(never.latency_p99_us));
+    assert_true(isnan(never.tokens_per_s) && isnan(never.error_rate));
+    assert_true(isnan(late.ttft_p99_us) && isnan(late.latency_p50_us));
+    assert_true(isnan(late.tokens_per_s) && isnan(late.error_rate));
+}
+
+static void only_streams_of_some_length_show_how_fast_tokens_come(void **state)
+{
+    struct world *w = *state;
+    serve(w, own(w, "m", "gpu"), 7, true);
+    serve(w, own(w, "m", "gpu"), 100, false);
+    struct deployments_served s = deployments_served(&w->d, BYTES("gpu"), SECOND_MS);
+    assert_true(isnan(s.tokens_per_s));
+    assert_false(isnan(s.latency_p50_us));
+}
+
 static void an_attempt_without_a_row_is_fine(void **state)
 {
     use(*state, NULL, POLICY_CALL_SUCCESS, 1, 0);
@@ -218,6 +286,9 @@ int main(void)
         TEST(whoever_is_busy_or_given_up_is_not_blamed),
         TEST(one_that_a_hedge_has_beaten_is_slow),
         TEST(quantiles_are_of_what_succeeded),
+        TEST(what_an_own_backend_served_is_summed_up_over_its_models),
+        TEST(what_was_not_served_lately_is_not_known),
+        TEST(only_streams_of_some_length_show_how_fast_tokens_come),
         TEST(an_attempt_without_a_row_is_fine),
         TEST(what_nobody_uses_is_forgotten),
         TEST(what_failed_is_accused_until_it_is_tried_again),

@@ -1,0 +1,63 @@
+/* The part of the page that is about the backends' figures. What is not known has no series. Called
+ * by metrics.c. */
+#include "node/telemetry/metrics.h"
+
+#include "node/egress/backend.h"
+#include "node/lane.h"
+
+#include <inttypes.h>
+
+static enum err head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    return buf_printf(out, "# HELP grapevine_%s %s\n# TYPE grapevine_%s %s\n", name, help, name,
+                      type);
+}
+
+static const struct row {
+    enum figure figure;
+    uint32_t scale; /* figure per unit of the metric */
+    int digits;     /* behind the point: as many as scale has zeros */
+    const char *name;
+    const char *help;
+} rows[] = {
+    {FIGURE_GPU_LOAD, 100, 2, "backend_gpu_load_ratio", "Load of the backend's GPU."},
+    {FIGURE_GPU_MEMORY, 100, 2, "backend_gpu_memory_ratio", "Memory in use of the backend's GPU."},
+    {FIGURE_GPU_CELSIUS, 1, 0, "backend_gpu_temperature_celsius",
+     "Temperature of the backend's GPU."},
+    {FIGURE_KV, 100, 2, "backend_kv_ratio", "KV cache in use at the backend."},
+    {FIGURE_TTFT_P50, 1000, 3, "backend_ttft_p50_seconds",
+     "Of this node's attempts at the backend in the last minute, half: to the first byte."},
+    {FIGURE_TTFT_P99, 1000, 3, "backend_ttft_p99_seconds", "... 99 %: to the first byte."},
+    {FIGURE_LATENCY_P50, 1000, 3, "backend_latency_p50_seconds", "... half: to the last byte."},
+    {FIGURE_LATENCY_P99, 1000, 3, "backend_latency_p99_seconds", "... 99 %: to the last byte."},
+    {FIGURE_TOKENS_PER_S, 1, 0, "backend_tokens_per_second",
+     "... half of the streamed ones are quicker; tokens by the answer's size."},
+    {FIGURE_ERRORS, 1000, 3, "backend_error_ratio",
+     "Part of this node's attempts at the backend that failed lately."},
+};
+
+static enum err put_value(const struct row *r, const char *backend, uint32_t value, struct buf *out)
+{
+    TRY(buf_printf(out, "grapevine_%s{backend=\"%s\"} %" PRIu32, r->name, backend,
+                   value / r->scale));
+    if (r->digits == 0)
+        return buf_append_byte(out, '\n');
+    return buf_printf(out, ".%0*" PRIu32 "\n", r->digits, value % r->scale);
+}
+
+static enum err backends(const struct lane *lane, struct buf *out)
+{
+    uint32_t value;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        TRY(head(out, rows[i].name, "gauge", rows[i].help));
+        for (size_t b = 0; b < lane->backend_count; b++)
+            if (figures_get(&lane->backends[b]->figures, rows[i].figure, &value))
+                TRY(put_value(&rows[i], lane->backends[b]->cfg.name, value, out));
+    }
+    return ERR_OK;
+}
+
+enum err metrics_figures_write(const struct lane *lane, struct buf *out)
+{
+    return backends(lane, out);
+}
