@@ -19,6 +19,7 @@
 #include "node/routing/rollouts.h"
 #include "node/rules/rules.h"
 #include "node/telemetry/decisions.h"
+#include "node/telemetry/gpus.h"
 #include "node/telemetry/metrics.h"
 #include "node/telemetry/receipts.h"
 
@@ -81,6 +82,7 @@ struct lane {
     struct metrics metrics;
     struct receipts receipts;
     struct decisions decisions;
+    struct gpus gpus;
     struct {
         uint64_t since_ms;
         uint32_t count;

@@ -312,6 +312,7 @@ static void lane_init(struct node *n)
     receipts_init(&lane->receipts, cfg->loop, cfg->identity);
     decisions_init(&lane->decisions);
     rollouts_init(&lane->rollouts);
+    gpus_open(&lane->gpus, &n->config, cfg->log);
     policy_retry_init(&lane->retries, policy_retry_defaults);
     io_task_init(&n->drained, on_drained);
 }
@@ -523,6 +524,7 @@ void node_close(struct node *n)
     }
     receipts_fini(&lane->receipts);
     decisions_fini(&lane->decisions);
+    gpus_close(&lane->gpus);
     remote_fini(&lane->remote);
     candidates_fini(&lane->candidates);
     policies_fini(&lane->policies);

@@ -35,6 +35,7 @@ const struct facts *self_facts(struct self *s, struct lane *lane, const char *ht
 {
     const struct config *config = lane->config;
     struct facts_load load = {0};
+    gpus_look(&lane->gpus, io_now_ms(lane->loop));
     for (size_t i = 0; i < lane->backend_count; i++) {
         struct backend *b = lane->backends[i];
         backend_renew_figures(b);

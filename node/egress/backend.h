@@ -130,8 +130,8 @@ void backend_probe_stop(struct backend *b);
 /* backend_metrics.c: what the engine's answer to GET /metrics says; that it says nothing more. */
 void backend_take_metrics(struct backend *b, struct bytes text);
 void backend_forget_metrics(struct backend *b);
-/* Puts together what is known of it: what its engine says, and how our own attempts
- * went, which is summed up at most once a second. */
+/* Puts together what is known of it: what its engine says, then what the driver says of its GPU,
+ * and how our own attempts went, which is summed up at most once a second. */
 void backend_renew_figures(struct backend *b);
 /* Moves to a state; logs, tells routing and peers. */
 void backend_set_state(struct backend *b, enum backend_state state, enum err reason);

@@ -35,10 +35,13 @@ static void sum_up(struct backend *b)
     figures_set(&b->served_figures, FIGURE_ERRORS, s.error_rate * per_mille);
 }
 
+/* The engine goes before the driver: it says which GPUs it uses, the driver only what is there. */
 void backend_renew_figures(struct backend *b)
 {
+    struct figures gpu = gpus_figures(&b->lane->gpus, &b->cfg);
     sum_up(b);
     b->figures = b->engine.figures;
+    figures_complete(&b->figures, &gpu);
     figures_complete(&b->figures, &b->served_figures);
 }
 

@@ -58,7 +58,7 @@ struct metrics_row { /* a figure without labels */
     uint64_t value;
 };
 MUST_CHECK enum err metrics_put_rows(struct buf *out, const struct metrics_row *rows, size_t count);
-/* What is measured of the backends. */
+/* What is measured of the backends, and the GPUs that they use. */
 MUST_CHECK enum err metrics_figures_write(const struct lane *lane, struct buf *out);
 MUST_CHECK enum err metrics_routing_write(const struct lane *lane, struct buf *out);
 MUST_CHECK enum err metrics_rules_write(const struct lane *lane, struct buf *out);

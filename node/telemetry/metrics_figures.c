@@ -1,5 +1,5 @@
-/* The part of the page that is about the backends' figures. What is not known has no series. Called
- * by metrics.c. */
+/* The part of the page that is about the backends' figures and this host's GPUs. What is not known
+ * has no series. Called by metrics.c. */
 #include "node/telemetry/metrics.h"
 
 #include "node/egress/backend.h"
@@ -57,7 +57,42 @@ static enum err backends(const struct lane *lane, struct buf *out)
     return ERR_OK;
 }
 
+/* --- GPUs, as their driver tells */
+
+static enum err memory(const struct gpus *g, bool is_used, struct buf *out)
+{
+    const char *name = is_used ? "gpu_memory_used_bytes" : "gpu_memory_bytes";
+    TRY(head(out, name, "gauge",
+             is_used ? "Of the GPU's memory, in use." : "Memory of a GPU that a backend uses."));
+    for (uint32_t i = 0; i < NVML_GPUS_MAX; i++) {
+        const struct nvml_gpu *gpu = gpus_find(g, i);
+        if (gpu && gpu->memory_bytes > 0)
+            TRY(buf_printf(out, "grapevine_%s{gpu=\"%" PRIu32 "\"} %" PRId64 "\n", name, i,
+                           is_used ? gpu->memory_used_bytes : gpu->memory_bytes));
+    }
+    return ERR_OK;
+}
+
+static enum err gpus(const struct gpus *g, uint64_t now_ms, struct buf *out)
+{
+    const struct metrics_row reads[] = {
+        {"gpu_reads_total", "counter", "Times that the driver told about GPUs.", g->reads},
+        {"gpu_read_failures_total", "counter", "Times that it did not, or did not come back.",
+         g->failures},
+    };
+    TRY(memory(g, false, out));
+    TRY(memory(g, true, out));
+    TRY(metrics_put_rows(out, reads, sizeof reads / sizeof reads[0]));
+    TRY(head(out, "gpu_reading_age_seconds", "gauge", "Since the driver told about GPUs."));
+    if (g->read_ms == 0)
+        return ERR_OK;
+    uint64_t age_ms = now_ms - g->read_ms;
+    return buf_printf(out, "grapevine_gpu_reading_age_seconds %" PRIu64 ".%03" PRIu64 "\n",
+                      age_ms / 1000, age_ms % 1000);
+}
+
 enum err metrics_figures_write(const struct lane *lane, struct buf *out)
 {
-    return backends(lane, out);
+    TRY(backends(lane, out));
+    return gpus(&lane->gpus, io_now_ms(lane->loop), out);
 }

@@ -68,6 +68,7 @@ DOORS = (
      "tests/sim/opponent/libraft.c (another Raft, not ours)"),
     (r"sys/(socket|un|epoll|select)\.h|(arpa|netinet)/.*|netdb\.h|poll\.h", r"node/io/.*",
      "node/io; use its streams, datagrams and addresses"),
+    (r"dlfcn\.h", r"node/telemetry/nvml\.c", "node/telemetry/nvml.c"),
     (r"pthread\.h|threads\.h|semaphore\.h", r"node/io/.*", "node/io; use its workers"),
 )
 

@@ -65,6 +65,8 @@ CASES = (
     ("doors", "node/egress/inventory.c", "#include <cjson/cJSON.h>\n", 0),
     ("doors", "node/mesh/link.c", "#include <sys/socket.h>\n", 2),
     ("doors", "node/mesh/link.c", "#include <pthread.h>\n", 2),
+    ("doors", "node/mesh/link.c", "#include <dlfcn.h>\n", 2),
+    ("doors", "node/telemetry/nvml.c", "#include <dlfcn.h>\n", 0),
     ("prefixes", "base/buf.c", "void grow(struct buf *b)\n{\n}\n", 2),
     ("prefixes", "base/buf.c", "void buf_grow(struct buf *b)\n{\n}\n", 0),
     ("prefixes", "base/buf.c", "static void grow(struct buf *b)\n{\n}\n", 0),
