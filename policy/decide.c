@@ -12,9 +12,9 @@
 #define BAND 0.05    /* an own candidate this close to the best saves the hop */
 /* How strongly a better score draws: what load changes is old, and seen by others too, so that not
  * all run to the same; what no load changes draws more. */
-#define DRAW_LOAD 4
-#define DRAW_STEADY 16
-#define TIE 0.01 /* of the two that are drawn, scores this close are the same */
+#define SHARE_LOAD 3
+#define SHARE_STEADY 16
+#define SHARE_MIN 1e-6 /* who is far worse is tried once in a million times */
 
 static const char *const names[] = {
     [POLICY_CHOSEN] = "chosen",
@@ -260,31 +260,14 @@ static double weight_of(const struct run *run, size_t index)
     return share_or(run->good[index].candidate->live.weight, 1);
 }
 
-/* Its chance to be drawn, against 1 for the best. */
-static double draw_of(const struct run *run, size_t index)
+/* Of the requests, against 1 of the best. */
+static double share_of(const struct run *run, size_t index)
 {
     const struct policy_look *best = &run->good[0], *look = &run->good[index];
-    double power = DRAW_LOAD + (DRAW_STEADY - DRAW_LOAD) * best->steady;
+    double power = SHARE_LOAD + (SHARE_STEADY - SHARE_LOAD) * best->steady;
     double better = look->score > 0 ? best->score / look->score : 1;
-    return pow(better, power) * share_or(look->candidate->live.health, POLICY_HEALTH_UNKNOWN);
-}
-
-static size_t draw(struct run *run, const double *draws, size_t without)
-{
-    double sum = 0;
-    for (size_t i = 0; i < run->good_count; i++)
-        sum += i == without ? 0 : draws[i];
-    double point = rng_unit(run->ask->rng) * sum;
-    size_t last = without;
-    for (size_t i = 0; i < run->good_count; i++) {
-        if (i == without || draws[i] <= 0)
-            continue;
-        last = i;
-        if (point < draws[i])
-            break;
-        point -= draws[i];
-    }
-    return last;
+    double health = share_or(look->candidate->live.health, POLICY_HEALTH_UNKNOWN);
+    return fmax(pow(better, power) * health, SHARE_MIN);
 }
 
 /* Who comes back from trouble gets its part of an equal share, whatever is still thought of it:
@@ -299,28 +282,40 @@ static size_t try_out(struct run *run)
     return SIZE_MAX;
 }
 
-/* An own one that is as good as the best: it saves the hop, and its load is known exactly. Else two
- * are drawn, and the better one of them is chosen. */
+/* When it is due, in virtual time from the newest choice of its model: a share after its own last
+ * one. Those that were never chosen begin anywhere within theirs. */
+static double due_of(struct run *run, const struct policy_look *look)
+{
+    double turn = look->candidate->live.turn, wait = 1 / look->share;
+    return isnan(turn) ? wait * rng_unit(run->ask->rng) : turn + wait;
+}
+
+/* An own one that is as good as the best: it saves the hop, and its load is known exactly. Else
+ * whose turn it is. */
 static size_t choose(struct run *run)
 {
-    double draws[GOOD_MAX];
-    double bound = run->good[0].score * (1 + BAND);
-    size_t tried = try_out(run), whole = 0;
+    double bound = run->good[0].score * (1 + BAND), first = INFINITY;
+    size_t whole = 0, chosen = 0;
+    for (size_t i = 0; i < run->good_count; i++) {
+        run->good[i].share = share_of(run, i);
+        whole += weight_of(run, i) >= 1;
+    }
+    size_t tried = try_out(run);
     if (tried != SIZE_MAX)
         return tried;
-    for (size_t i = 0; i < run->good_count; i++)
-        whole += weight_of(run, i) >= 1;
     for (size_t i = 0; i < run->good_count; i++) {
-        bool is_whole = weight_of(run, i) >= 1;
-        draws[i] = is_whole || whole == 0 ? draw_of(run, i) : 0;
-        if (is_whole && run->good[i].candidate->facts.local && run->good[i].score <= bound)
+        const struct policy_look *look = &run->good[i];
+        if (whole > 0 && weight_of(run, i) < 1)
+            continue;
+        if (look->candidate->facts.local && look->score <= bound)
             return i;
+        double due = due_of(run, look);
+        if (due < first) {
+            first = due;
+            chosen = i;
+        }
     }
-    size_t one = draw(run, draws, SIZE_MAX);
-    if (one == SIZE_MAX)
-        return 0; /* nobody has any health */
-    size_t other = draw(run, draws, one);
-    return run->good[other].score < run->good[one].score * (1 - TIE) ? other : one;
+    return chosen;
 }
 
 static double hedge_after_us(const struct policy_rule *rule, const struct policy_candidate *c)

@@ -6,10 +6,11 @@
  *
  * Per request only a bounded number of candidates is looked at: those of a *pool* (all that pass
  * the conditions on seldom changing facts, ordered by what they would score when idle, rebuilt when
- * those facts change), sampled log-uniformly by rank. Of those that can be used two are drawn, the
- * likelier the better they are, and the better one is chosen (power of two choices, Mitzenmacher
- * 2001): many routers with the same old facts do not all run to the same. The same inputs and seed
- * give the same plan.
+ * those facts change), sampled log-uniformly by rank. Of those that can be used each has a share,
+ * the larger the better it scores, and is chosen when it is its turn (start-time fair queueing,
+ * Goyal et al. 1996, with candidates as flows): many routers with the same old facts do not all run
+ * to the same, and each spreads its requests evenly. Whose turn it is is an input
+ * (policy_live.turn). The same inputs and seed give the same plan.
  *
  * Pure: no clock, no I/O. */
 #ifndef POLICY_DECIDE_H
@@ -74,6 +75,7 @@ struct policy_look { /* one candidate that was looked at */
     double answer_us, cost_usd; /* expected, to the whole answer; NAN */
     double steady;              /* part of the score that no load changes, 0..1 */
     double failure;             /* chance of not completing, 0..1 */
+    double share;               /* of the requests, against 1 of the best; of good ones */
 };
 
 struct policy_plan {

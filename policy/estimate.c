@@ -99,6 +99,12 @@ static double ahead_of(struct policy_load load)
     return load.slots > 0 ? waiting / load.slots : waiting;
 }
 
+double policy_estimate_slowness(struct policy_load load)
+{
+    return load.slots > 0 && load.inflight > 0 ? 1 + fmin((double)load.inflight / load.slots, 1)
+                                               : 1;
+}
+
 #define PARTS 3
 struct first_byte {
     double coefficient[PARTS], amount[PARTS];
@@ -108,11 +114,12 @@ struct first_byte {
 static struct first_byte first_byte_of(const struct policy_estimate *e, uint32_t tokens,
                                        struct policy_load load, uint64_t now_ms)
 {
+    double slowness = policy_estimate_slowness(load);
     struct first_byte f = {
         .coefficient = {value_of(&e->base, e->prior.base_us, now_ms),
                         value_of(&e->prefill, e->prior.prefill_us, now_ms),
                         value_of(&e->service, e->prior.service_us, now_ms)},
-        .amount = {1, tokens, ahead_of(load)},
+        .amount = {slowness, slowness * tokens, ahead_of(load)},
     };
     for (int i = 0; i < PARTS; i++)
         f.expected_us += f.coefficient[i] * f.amount[i];
@@ -134,7 +141,8 @@ uint64_t policy_estimate_first_byte_us(const struct policy_estimate *e,
 uint64_t policy_estimate_answer_us(const struct policy_estimate *e, uint32_t prompt_tokens_uncached,
                                    uint32_t output_tokens, struct policy_load load, uint64_t now_ms)
 {
-    double decode_us = value_of(&e->decode, e->prior.decode_us, now_ms) * output_tokens;
+    double decode_us = value_of(&e->decode, e->prior.decode_us, now_ms) *
+                       policy_estimate_slowness(load) * output_tokens;
     return whole(first_byte_of(e, prompt_tokens_uncached, load, now_ms).expected_us + decode_us);
 }
 
@@ -190,7 +198,8 @@ static void learn_decode(struct policy_estimate *e, const struct policy_observat
                          uint64_t now_ms)
 {
     double current = value_of(&e->decode, e->prior.decode_us, now_ms);
-    double change = change_of((double)o->decode_us / (o->output_tokens - 1), current);
+    double slowness = policy_estimate_slowness(o->load);
+    double change = change_of((double)o->decode_us / slowness / (o->output_tokens - 1), current);
     double step = step_of(&e->decode, change, now_ms);
     set(&e->decode, cut(current * (1 + step * change), decode_limits), 1, now_ms);
 }

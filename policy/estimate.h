@@ -1,7 +1,8 @@
 /* What a deployment is expected to take for a request, learned from answers.
  *
- *     first byte = base + prefill x uncached tokens + service x (requests ahead / slots)
- *     answer     = first byte + decode x output tokens
+ *     first byte = slowness x (base + prefill x uncached tokens) + service x requests ahead / slots
+ *     answer     = first byte + slowness x decode x output tokens
+ *     slowness   = 1 + the share of the slots that are taken: a batch slows all in it
  *
  * Each coefficient starts at the prior of the deployment's class and moves by what was observed:
  * slowly within the usual noise and down, at once up a peak (peak EWMA, as in Finagle and linkerd).
@@ -53,6 +54,9 @@ struct policy_load {
     uint32_t queued;   /* that wait there */
     uint32_t slots;    /* 0: not known, then only those that wait are ahead */
 };
+
+/* 1 where nothing else runs, 2 where every slot is taken. */
+double policy_estimate_slowness(struct policy_load load);
 
 struct policy_observation {
     struct policy_load load;

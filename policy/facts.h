@@ -70,6 +70,12 @@ struct policy_live {
     double first_us;              /* to the first token, without queue and prefill */
     double reclaim_per_hour;      /* chance that a spot node is taken away; 0 */
     double weight;                /* breaker's ramp and health, 0..1; 1: nothing against it */
+    int64_t own_reported;         /* own_inflight when the report came; 0 */
+    int64_t running;              /* attempts from here at this very deployment; 0 */
+    double elapsed_us;            /* since these began, on average */
+    double output_tokens;         /* of this model's answers, usually; NAN */
+    double turn;                  /* virtual time of its last choice, from that of its model's
+                                   * newest: never positive; NAN: never chosen */
 };
 
 /* How a field is kept, what its fact is in CEL, and when it is absent. What cannot be (a share of

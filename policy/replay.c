@@ -44,6 +44,12 @@ static double real_of(const struct yaml_item *map, const char *key)
     return strtod(text, NULL);
 }
 
+static int64_t count_of(const struct yaml_item *map, const char *key)
+{
+    double value = real_of(map, key);
+    return value >= 0 && value < 1e9 ? (int64_t)value : 0;
+}
+
 static enum policy_verdict verdict_of(const struct yaml_item *look)
 {
     char text[40];
@@ -75,7 +81,6 @@ static void read_look(struct policy_reader *r, struct replay *p, const struct ya
     const struct yaml_item *learned = child(look, "learned");
     struct policy_candidate *c = &p->items[p->count];
     struct policy_given into = {{NULL, &c->facts, &c->live}, "a candidate"};
-    double own = real_of(learned, "own_inflight");
     *c = (struct policy_candidate){.barred = ERR_OK};
     policy_facts_unknown(POLICY_STATIC, &c->facts);
     policy_facts_unknown(POLICY_LIVE, &c->live);
@@ -85,7 +90,12 @@ static void read_look(struct policy_reader *r, struct replay *p, const struct ya
     c->live.decode_us = real_of(learned, "decode_us");
     c->live.reclaim_per_hour = real_of(learned, "reclaim_per_hour");
     c->live.weight = 1; /* who comes back from trouble had its chance to be drawn then */
-    c->live.own_inflight = own >= 0 && own < 1e9 ? (int64_t)own : 0;
+    c->live.own_inflight = count_of(learned, "own_inflight");
+    c->live.own_reported = count_of(learned, "own_reported");
+    c->live.running = count_of(learned, "running");
+    c->live.elapsed_us = real_of(learned, "elapsed_us");
+    c->live.output_tokens = real_of(learned, "output_tokens");
+    c->live.turn = real_of(learned, "turn");
     p->verdicts[p->count++] = (uint8_t)lasting(verdict);
 }
 

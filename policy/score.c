@@ -8,18 +8,17 @@
 
 #include <math.h>
 
-#define AGE_HALF_MS 5000 /* a report this old counts half, half load the rest */
+#define AGE_MS 2000.0 /* a report this old counts a quarter, half load the rest */
 #define SLOTS_UNKNOWN 1
 #define TOKENS_MAX 1e7
 #define INPUT_UNKNOWN 512 /* tokens */
 #define OUTPUT_UNKNOWN 256
-#define OUTPUT_LIKELY_MAX 512 /* what clients ask for at most is seldom used up */
 #define FIRST_UNKNOWN_US 300e3
 #define PREFILL_UNKNOWN_US 500
 #define DECODE_UNKNOWN_US 30e3
 #define RTT_UNKNOWN_US 50e3
 #define COLD_US 20e6 /* to load a model first */
-#define BATCHING 0.3 /* how much slower a full batch makes each of its requests */
+#define LATE_SURE 4  /* attempts that run count as much as what was expected */
 #define TIME_MAX_US 86400e6
 #define ERROR_UNKNOWN 0.02
 #define PRICE_UNKNOWN 0.1 /* USD per 1,000 tokens */
@@ -39,7 +38,7 @@ static double known(double value, double otherwise, double max)
 
 double policy_trust(int64_t age_ms)
 {
-    return age_ms < 0 ? 0 : AGE_HALF_MS / (AGE_HALF_MS + (double)age_ms);
+    return age_ms < 0 ? 0 : pow(AGE_MS / (AGE_MS + (double)age_ms), 2);
 }
 
 /* --- time */
@@ -52,8 +51,11 @@ static double occupancy(const struct policy_live *l, double slots)
     double reported = is_known ? known((double)l->inflight, 0, TOKENS_MAX) +
                                      known((double)l->queued, 0, TOKENS_MAX)
                                : slots;
-    double faded = trust * reported + (1 - trust) * slots / 2;
-    return (fmax(faded, known((double)l->own_inflight, 0, TOKENS_MAX)) + 1) / slots;
+    /* What was sent from here since the report is not in it. */
+    double own = known((double)l->own_inflight, 0, TOKENS_MAX);
+    double others = fmax(0, reported - known((double)l->own_reported, 0, TOKENS_MAX));
+    double faded = trust * others + (1 - trust) * slots / 2;
+    return (faded + own + 1) / slots;
 }
 
 static double tokens_in(const struct policy_request *r)
@@ -62,9 +64,20 @@ static double tokens_in(const struct policy_request *r)
     return fmax(0, all - known((double)r->cached_tokens, 0, TOKENS_MAX));
 }
 
-static double tokens_out(const struct policy_request *r)
+static double tokens_out(const struct policy_request *r, const struct policy_live *l)
 {
-    return fmin(known((double)r->output_tokens, OUTPUT_UNKNOWN, TOKENS_MAX), OUTPUT_LIKELY_MAX);
+    double likely = known(l->output_tokens, OUTPUT_UNKNOWN, TOKENS_MAX);
+    return fmin(known((double)r->output_tokens, TOKENS_MAX, TOKENS_MAX), likely);
+}
+
+/* Attempts from here that should have ended long ago tell more than any report: as much as is known
+ * of all answers by those that run, where it is more than was expected. */
+static double lateness(const struct policy_live *l, double expected_us)
+{
+    double running = known((double)l->running, 0, TOKENS_MAX);
+    double elapsed_us = known(l->elapsed_us, 0, TIME_MAX_US);
+    double seen_us = (running * elapsed_us + LATE_SURE * expected_us) / (running + LATE_SURE);
+    return fmax(expected_us, seen_us);
 }
 
 static double answer_us(const struct policy_request *r, const struct policy_live *l, double load,
@@ -73,14 +86,13 @@ static double answer_us(const struct policy_request *r, const struct policy_live
     double ttft_us = known(l->ttft_p50_us, FIRST_UNKNOWN_US, TIME_MAX_US);
     double first_us = known(l->first_us, ttft_us, TIME_MAX_US);
     double prefill_us = known(l->prefill_us, PREFILL_UNKNOWN_US, TIME_MAX_US) * tokens_in(r);
-    double decode_us = known(l->decode_us, DECODE_UNKNOWN_US, TIME_MAX_US) * tokens_out(r);
-    double service_us = first_us + prefill_us + decode_us;
+    double decode_us = known(l->decode_us, DECODE_UNKNOWN_US, TIME_MAX_US) * tokens_out(r, l);
+    double slowness = 1 + fmin(load, 1); /* as policy_estimate_slowness has it */
+    double service_us = slowness * (first_us + prefill_us + decode_us);
     double waiting = fmax(0, load - 1) * slots; /* requests ahead that have no slot */
-    double queue_us = waiting * service_us / slots;
-    double slower_us = BATCHING * fmin(load, 1) * service_us;
     double cold_us = l->warm == 0 ? COLD_US : 0;
-    return fmin(known(l->rtt_us, RTT_UNKNOWN_US, TIME_MAX_US) + queue_us + slower_us + cold_us +
-                    service_us,
+    double expected_us = waiting * service_us / slots + cold_us + service_us;
+    return fmin(known(l->rtt_us, RTT_UNKNOWN_US, TIME_MAX_US) + lateness(l, expected_us),
                 TIME_MAX_US);
 }
 
@@ -98,23 +110,25 @@ static double failure_of(const struct policy_live *l, double load, double time_u
 
 /* --- money */
 
-static double egress_bytes(const struct policy_request *r)
+static double egress_bytes(const struct policy_request *r, const struct policy_live *l)
 {
-    return tokens_out(r) * (r->stream ? BYTES_PER_TOKEN : BYTES_PER_TOKEN / 50.0);
+    return tokens_out(r, l) * (r->stream ? BYTES_PER_TOKEN : BYTES_PER_TOKEN / 50.0);
 }
 
 /* NAN: its prices are not known. Doing it again is paid for again. */
-static double cost_usd(const struct policy_request *r, const struct policy_static *f,
+static double cost_usd(const struct policy_request *r, const struct policy_candidate *c,
                        double failure)
 {
+    const struct policy_static *f = &c->facts;
+    const struct policy_live *l = &c->live;
     bool is_known = f->price_input >= 0 && f->price_output >= 0;
     if (!is_known)
         return NAN;
     double once = (tokens_in(r) * fmin(f->price_input, PRICE_MAX) +
-                   tokens_out(r) * fmin(f->price_output, PRICE_MAX)) /
+                   tokens_out(r, l) * fmin(f->price_output, PRICE_MAX)) /
                       1000 +
                   known(f->price_request, 0, PRICE_MAX) +
-                  egress_bytes(r) / GIB * known(f->egress_price, 0, PRICE_MAX);
+                  egress_bytes(r, l) / GIB * known(f->egress_price, 0, PRICE_MAX);
     return once * (1 + failure);
 }
 
@@ -126,9 +140,9 @@ void policy_score(const struct policy_weights *w, const struct policy_request *r
     double load = occupancy(l, slots);
     struct policy_score s = {.answer_us = answer_us(r, l, load, slots)};
     s.failure = failure_of(l, load, s.answer_us);
-    s.cost_usd = cost_usd(r, &c->facts, s.failure);
+    s.cost_usd = cost_usd(r, c, s.failure);
     double paid_usd =
-        known(s.cost_usd, (tokens_in(r) + tokens_out(r)) * PRICE_UNKNOWN / 1000, PRICE_MAX);
+        known(s.cost_usd, (tokens_in(r) + tokens_out(r, l)) * PRICE_UNKNOWN / 1000, PRICE_MAX);
     s.score =
         w->latency * s.answer_us / 1e6 + w->cost * paid_usd * 1000 + w->failure * s.failure * 100;
     s.score *= 1 + TIE_LOAD * fmin(load, TIE_LOAD_MAX);

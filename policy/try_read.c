@@ -40,8 +40,12 @@ static void read_candidate(struct policy_reader *r, const struct yaml_item *item
     struct policy_candidate *candidate = &c->candidates[index];
     const struct policy_given into = {
         {[POLICY_STATIC] = &candidate->facts, [POLICY_LIVE] = &candidate->live}, "a candidate"};
-    *candidate = (struct policy_candidate){
-        .live = {.prefill_us = NAN, .decode_us = NAN, .first_us = NAN, .weight = 1}};
+    *candidate = (struct policy_candidate){.live = {.prefill_us = NAN,
+                                                    .decode_us = NAN,
+                                                    .first_us = NAN,
+                                                    .weight = 1,
+                                                    .output_tokens = NAN,
+                                                    .turn = NAN}};
     policy_facts_unknown(POLICY_STATIC, &candidate->facts);
     policy_facts_unknown(POLICY_LIVE, &candidate->live);
     candidate->live.age_ms = 0;

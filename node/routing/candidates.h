@@ -29,16 +29,9 @@ struct candidate {
     struct deployment *deployment; /* what we experienced with it; NULL: nothing is remembered */
 };
 
-/* How a model's deployments do, against what was assumed of them before they were measured: with
- * this the assumptions of those that were not measured yet are corrected. */
-struct candidate_typical {
-    double first, prefill, decode; /* measured by assumed, averaged; 0: none was measured */
-};
-
 struct candidate_set {
     struct bytes model;
     struct bytes task; /* what the registry says that the model is for; may be empty */
-    struct candidate_typical typical;
     struct candidate *items;
     size_t count;
     size_t capacity;

@@ -163,6 +163,8 @@ static void fill(struct lane *lane, const struct decision *d, struct choice *ret
         .cost_usd = look->cost_usd,
         .load = live_load(lane, c, look->candidate->facts.model),
     };
+    if (c->deployment)
+        deployments_took(c->deployment, look->share);
     if (d->round.x->hop > 0)
         return;
     ret_choice->hedge_after_ms = lane->hedge_after_ms;

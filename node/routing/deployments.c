@@ -10,12 +10,17 @@
 #define QUANTILES_MS 1000
 #define SWEEP_MS (60 * 1000)
 #define TOKENS_MIN 8 /* of an answer: fewer say little about the time between two */
+#define LEARNED_MS 20
+#define TYPICAL_WEIGHT 0.1 /* of the newest */
+#define LENGTH_WEIGHT 0.02
+#define LENGTH_UNKNOWN 256 /* tokens: short answers come first, so few tell nothing */
 
 void deployments_init(struct deployments *d, const uint8_t seed[16])
 {
     map_init(&d->by_key, seed, DEPLOYMENTS_MAX);
     map_init(&d->by_hash, seed, DEPLOYMENTS_MAX);
     list_init(&d->own);
+    map_init(&d->models, seed, DEPLOYMENTS_MAX);
     list_init(&d->shut);
     d->swept_ms = 0;
 }
@@ -25,8 +30,12 @@ static struct bytes hash_key(const struct deployment *row)
     return bytes_of(&row->hash, sizeof row->hash);
 }
 
-static void release(struct deployment *row)
+static void release(struct deployments *d, struct deployment *row)
 {
+    if (--row->model->rows == 0) {
+        map_remove(&d->models, row->model->name);
+        free(row->model);
+    }
     free(row->first_byte);
     free(row->whole);
     free(row->token);
@@ -40,7 +49,7 @@ static void forget(struct deployments *d, struct deployment *row)
         map_remove(&d->by_hash, hash_key(row));
     list_remove(&row->shut);
     list_remove(&row->own);
-    release(row);
+    release(d, row);
 }
 
 void deployments_fini(struct deployments *d)
@@ -48,25 +57,52 @@ void deployments_fini(struct deployments *d)
     size_t cursor = 0;
     struct deployment *row;
     while ((row = map_next(&d->by_key, &cursor)))
-        release(row);
+        release(d, row);
     map_fini(&d->by_key);
     map_fini(&d->by_hash);
+    map_fini(&d->models);
 }
 
-static struct deployment *create(struct deployments *d, struct bytes key, size_t backend_size,
-                                 struct policy_prior prior)
+/* NULL: no memory, no room. */
+static struct deployment_model *model_of(struct deployments *d, struct bytes name)
+{
+    struct deployment_model *m = map_get(&d->models, name);
+    if (m)
+        return m;
+    m = malloc(sizeof *m + name.size);
+    if (!m)
+        return NULL;
+    *m = (struct deployment_model){.output_tokens = LENGTH_UNKNOWN};
+    memcpy(m + 1, name.data, name.size);
+    m->name = bytes_of(m + 1, name.size);
+    if (map_put(&d->models, m->name, m) != ERR_OK) {
+        free(m);
+        return NULL;
+    }
+    return m;
+}
+
+static struct deployment *create(struct deployments *d, struct bytes key, struct bytes model,
+                                 size_t backend_size, struct policy_prior prior)
 {
     static const uint8_t same_everywhere[16] = {0};
     struct deployment *row = malloc(sizeof *row + key.size);
     if (!row)
         return NULL;
-    *row = (struct deployment){.p50_us = NAN, .p99_us = NAN};
+    struct deployment_model *m = model_of(d, model);
+    if (!m) {
+        free(row);
+        return NULL;
+    }
+    *row = (struct deployment){.p50_us = NAN, .p99_us = NAN, .turn = NAN};
     memcpy(row + 1, key.data, key.size);
     row->key = bytes_of(row + 1, key.size);
     row->backend = bytes_of(row->key.data + key.size - backend_size, backend_size);
     row->hash = crypto_siphash(same_everywhere, key);
     row->owner = d;
     list_init(&row->own);
+    row->model = m;
+    m->rows++;
     list_init(&row->shut);
     policy_breaker_init(&row->breaker, &policy_breaker_defaults);
     policy_estimate_init(&row->estimate, prior);
@@ -87,9 +123,9 @@ struct deployment *deployments_get(struct deployments *d, const struct id *node,
         return NULL;
     struct deployment *row = map_get(&d->by_key, buf_bytes(&key));
     if (!row) {
-        row = create(d, buf_bytes(&key), backend.size, prior);
+        row = create(d, buf_bytes(&key), model, backend.size, prior);
         if (row && map_put(&d->by_key, row->key, row) != ERR_OK) {
-            free(row);
+            release(d, row);
             return NULL;
         }
         if (row && backend.size > 0)
@@ -130,8 +166,21 @@ void deployments_begin(struct deployment *d, struct policy_load load, uint64_t n
     if (!d)
         return;
     d->running++;
+    d->began_ms += now_ms;
+    ret_use->began_ms = now_ms;
     d->used_ms = now_ms;
     ret_use->call = policy_breaker_begin(&d->breaker, now_ms);
+}
+
+void deployments_took(struct deployment *d, double share)
+{
+    struct deployment_model *m = d->model;
+    m->turn = d->turn = isnan(d->turn) ? m->turn : fmax(d->turn + 1 / share, m->turn);
+}
+
+static void average(double *typical, double value, double weight)
+{
+    *typical += *typical > 0 ? weight * (value - *typical) : value;
 }
 
 static void add(struct policy_sketch **sketch, uint64_t us, uint64_t now_ms)
@@ -191,14 +240,25 @@ void deployments_report(struct deployments *d, uint64_t hash, const struct id *w
         policy_breaker_report(&row->breaker, witness, made_ms, now_ms, rng);
 }
 
+/* The larger of what was known when it began and what is known now: what was not known then is not
+ * for the engine to answer for. */
+static struct policy_load load_of(const struct deployment_use *use)
+{
+    const struct policy_load *then = &use->load, *now = &use->deployment->load;
+    bool is_more = (uint64_t)now->inflight + now->queued > (uint64_t)then->inflight + then->queued;
+    return is_more ? *now : *then;
+}
+
 bool deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
                      struct rng *rng)
 {
     struct deployment *d = use->deployment;
-    use->deployment = NULL;
     if (!d)
         return false;
+    struct policy_load load = load_of(use);
+    use->deployment = NULL;
     d->running--;
+    d->began_ms -= use->began_ms;
     bool was_shut = d->breaker.state == POLICY_OPEN;
     policy_breaker_end(&d->breaker, use->call, end->outcome, end->first_byte_us / 1000,
                        end->retry_after_ms, now_ms, rng);
@@ -206,15 +266,18 @@ bool deployments_end(struct deployment_use *use, const struct deployment_end *en
     if (end->outcome != POLICY_CALL_SUCCESS && end->outcome != POLICY_CALL_FAILURE &&
         !end->is_beaten)
         return is_news;
-    struct policy_observation seen = {.load = use->load,
+    struct policy_observation seen = {.load = load,
                                       .prompt_tokens_uncached = end->input_tokens,
                                       .output_tokens = end->output_tokens,
                                       .first_byte_us = end->first_byte_us,
                                       .decode_us = end->decode_us,
                                       .is_failed = end->outcome != POLICY_CALL_SUCCESS};
     policy_estimate_observe(&d->estimate, &seen, now_ms);
-    if (end->outcome == POLICY_CALL_SUCCESS)
+    if (end->outcome == POLICY_CALL_SUCCESS) {
         measure(d, end, now_ms);
+        if (end->output_tokens > 0)
+            average(&d->model->output_tokens, end->output_tokens, LENGTH_WEIGHT);
+    }
     return is_news;
 }
 
@@ -228,7 +291,7 @@ static void quantiles(const struct policy_sketch *s, uint64_t now_ms, double *re
     *ret_p99_us = is_known ? (double)p99_us : NAN;
 }
 
-void deployments_quantiles(struct deployment *d, uint64_t now_ms)
+static void renew_quantiles(struct deployment *d, uint64_t now_ms)
 {
     if (!d->first_byte || (d->quantiles_ms > 0 && now_ms - d->quantiles_ms < QUANTILES_MS))
         return;
@@ -277,6 +340,94 @@ struct deployments_served deployments_served(const struct deployments *d, struct
     quantiles(&token, now_ms, &token_us, &slow_token_us);
     served.tokens_per_s = 1000000 / token_us;
     return served;
+}
+
+/* --- what the scorer reads */
+
+/* What was measured as far as it is, the rest as it was assumed, corrected by how the others of
+ * this model do: who was never asked is taken for one of them, neither shunned nor run to. */
+static double blend(double measured, double assumed, double trust, double *typical)
+{
+    const double known = 0.5;
+    if (trust >= known && assumed > 0)
+        average(typical, measured / assumed, TYPICAL_WEIGHT);
+    return trust * measured + (1 - trust) * assumed * (*typical > 0 ? *typical : 1);
+}
+
+static void learn_times(struct deployment *d, uint64_t now_ms)
+{
+    static const struct policy_load idle = {0, 0, 1};
+    const uint32_t many = 1000;
+    const struct policy_estimate *e = &d->estimate;
+    double trust = policy_estimate_confidence(e, now_ms);
+    double first_us = (double)policy_estimate_first_byte_us(e, 0, idle, now_ms);
+    double read_us = (double)policy_estimate_first_byte_us(e, many, idle, now_ms);
+    double whole_us = (double)policy_estimate_answer_us(e, 0, many, idle, now_ms);
+    d->learned.first_us = blend(first_us, e->prior.base_us, trust, &d->model->first);
+    d->learned.prefill_us =
+        blend((read_us - first_us) / many, e->prior.prefill_us, trust, &d->model->prefill);
+    d->learned.decode_us =
+        blend((whole_us - first_us) / many, e->prior.decode_us, trust, &d->model->decode);
+}
+
+/* These take longer than a decision should, and change with every answer but never by much: they
+ * are good for a moment, unless the breaker moved. */
+static void learn(struct deployment *d, uint64_t now_ms)
+{
+    bool is_fresh = d->learned.at_ms != 0 && now_ms - d->learned.at_ms < LEARNED_MS &&
+                    d->learned.moves == d->breaker.moves;
+    if (is_fresh)
+        return;
+    renew_quantiles(d, now_ms);
+    learn_times(d, now_ms);
+    struct policy_breaker_rates rates = policy_breaker_rates(&d->breaker, now_ms);
+    struct policy_health_facts facts = {
+        .calls = rates.calls, .errors = rates.errors, .model = POLICY_WARM};
+    d->learned.error_rate = rates.calls > 0 ? (double)rates.errors / (double)rates.calls : NAN;
+    d->learned.health = policy_health_score(&facts, NULL);
+    d->learned.weight = policy_breaker_weight(&d->breaker, now_ms);
+    d->learned.moves = d->breaker.moves;
+    d->learned.at_ms = now_ms;
+}
+
+static uint32_t whole(int64_t value)
+{
+    return value < 0 ? 0 : value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
+/* How many of the load that it told are ours. */
+static void note_report(struct deployment *d, uint64_t now_ms, struct policy_live *live)
+{
+    uint64_t reported_ms = live->age_ms >= 0 ? now_ms - (uint64_t)live->age_ms : 0;
+    if (reported_ms != d->reported_ms) {
+        d->own_reported = live->own_inflight;
+        d->load =
+            (struct policy_load){whole(live->inflight), whole(live->queued), whole(live->slots)};
+    }
+    d->reported_ms = reported_ms;
+    live->own_reported = d->own_reported;
+}
+
+void deployments_fill(struct deployment *d, uint64_t now_ms, struct policy_live *live)
+{
+    learn(d, now_ms);
+    note_report(d, now_ms, live);
+    live->first_us = d->learned.first_us;
+    live->prefill_us = d->learned.prefill_us;
+    live->decode_us = d->learned.decode_us;
+    live->health = d->learned.health;
+    live->weight = d->learned.weight;
+    live->turn = d->turn - d->model->turn;
+    live->output_tokens = d->model->output_tokens;
+    live->running = d->running;
+    if (d->running > 0)
+        live->elapsed_us = 1e3 * ((double)now_ms - (double)d->began_ms / d->running);
+    if (!isnan(d->p50_us)) { /* own evidence goes before what it says itself */
+        live->ttft_p50_us = d->p50_us;
+        live->ttft_p99_us = d->p99_us;
+    }
+    if (!isnan(d->learned.error_rate))
+        live->error_rate = d->learned.error_rate;
 }
 
 enum policy_outcome deployments_outcome(enum err e)

@@ -20,6 +20,7 @@ struct deployment {
     struct list own;      /* among the own backends' */
     struct list shut;     /* among those whose breaker own evidence opened */
     struct deployments *owner;
+    struct deployment_model *model;
     struct policy_breaker breaker;
     struct policy_estimate estimate;
     struct policy_sketch *first_byte; /* NULL until something was measured */
@@ -29,19 +30,36 @@ struct deployment {
     double p50_us, p99_us;            /* NAN: nothing measured */
     struct {
         double first_us, prefill_us, decode_us, error_rate, health, weight;
-        uint64_t at_ms; /* of these; 0: never */
-        uint32_t moves; /* of the breaker, then */
-    } learned;          /* as live.c gave it last: good for a moment */
+        uint64_t at_ms;      /* of these; 0: never */
+        uint32_t moves;      /* of the breaker, then */
+    } learned;               /* as it was given last: good for a moment */
+    double turn;             /* virtual time of its model when it was chosen last; NAN: never */
+    uint64_t reported_ms;    /* when its newest load came */
+    int64_t own_reported;    /* policy_live.own_inflight then */
+    struct policy_load load; /* as it told then */
     uint64_t used_ms;
     uint32_t running;               /* attempts that hold it */
+    uint64_t began_ms;              /* of these, in sum */
     struct deployment *next_unused; /* during a sweep */
+};
+
+/* What the deployments of a model have in common. */
+struct deployment_model {
+    struct bytes name; /* behind the struct */
+    size_t rows;       /* that point here */
+    /* How they do, against what was assumed of them before they were measured: with this the
+     * assumptions of those that were not measured yet are corrected. 0: none was measured. */
+    double first, prefill, decode; /* measured by assumed, averaged */
+    double output_tokens;          /* of an answer; 0: none has come */
+    double turn;                   /* virtual time: that of the newest choice */
 };
 
 struct deployments {
     struct map by_key;
     struct map by_hash;
     struct list own;
-    struct list shut; /* newest first */
+    struct map models; /* of deployment_model */
+    struct list shut;  /* newest first */
     uint64_t swept_ms;
 };
 
@@ -71,9 +89,12 @@ struct deployment_use { /* of one attempt; zero: none */
     struct deployment *deployment;
     struct policy_call call;
     struct policy_load load; /* when it began */
+    uint64_t began_ms;
 };
 void deployments_begin(struct deployment *d, struct policy_load load, uint64_t now_ms,
                        struct deployment_use *ret_use);
+/* It was chosen, with this share of the requests against 1 of the best. */
+void deployments_took(struct deployment *d, double share);
 struct deployment_end {
     enum policy_outcome outcome;
     bool is_beaten; /* given up for one that began later and answered first: it is slow */
@@ -86,8 +107,9 @@ struct deployment_end {
 /* Once for each begin; `use` is empty afterwards. True: its breaker opened, others should know. */
 bool deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,
                      struct rng *rng);
-/* Renews p50_us and p99_us, at most once a second. */
-void deployments_quantiles(struct deployment *d, uint64_t now_ms);
+/* Puts what was experienced into what the scorer reads, each where something is known: times,
+ * percentiles, error rate, health, weight. */
+void deployments_fill(struct deployment *d, uint64_t now_ms, struct policy_live *live);
 
 /* What an own backend's answers were like, over all of its models: times of the last minute,
  * failures of the breakers' window. NAN: nothing of the kind was seen. */

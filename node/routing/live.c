@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#define LEARNED_MS 20
 #define SPOT_RECLAIM_PER_HOUR                                                                      \
     0.05 /* what providers say of busy pools; nobody says it of one node */
 
@@ -211,78 +210,6 @@ uint64_t live_age_ms(const struct lane *lane, const struct candidate *c, struct 
     return io_now_ms(lane->loop) - made_ms;
 }
 
-static void average(double *typical, double ratio)
-{
-    const double weight = 0.1;
-    *typical += *typical > 0 ? weight * (ratio - *typical) : ratio;
-}
-
-/* What was measured as far as it is, the rest as it was assumed, corrected by how the others of
- * this model do: who was never asked is taken for one of them, neither shunned nor run to. */
-static double blend(double measured, double assumed, double trust, double *typical)
-{
-    const double known = 0.5;
-    if (trust >= known && assumed > 0)
-        average(typical, measured / assumed);
-    return trust * measured + (1 - trust) * assumed * (*typical > 0 ? *typical : 1);
-}
-
-static void learn_times(struct deployment *d, struct candidate_typical *typical, uint64_t now_ms)
-{
-    static const struct policy_load idle = {0, 0, 1};
-    const uint32_t many = 1000;
-    const struct policy_estimate *e = &d->estimate;
-    double trust = policy_estimate_confidence(e, now_ms);
-    double first_us = (double)policy_estimate_first_byte_us(e, 0, idle, now_ms);
-    double read_us = (double)policy_estimate_first_byte_us(e, many, idle, now_ms);
-    double whole_us = (double)policy_estimate_answer_us(e, 0, many, idle, now_ms);
-    d->learned.first_us = blend(first_us, e->prior.base_us, trust, &typical->first);
-    d->learned.prefill_us =
-        blend((read_us - first_us) / many, e->prior.prefill_us, trust, &typical->prefill);
-    d->learned.decode_us =
-        blend((whole_us - first_us) / many, e->prior.decode_us, trust, &typical->decode);
-}
-
-/* These take longer than a decision should, and change with every answer but never by much: they
- * are good for a moment, unless the breaker moved. */
-static void learn(struct deployment *d, struct candidate_typical *typical, uint64_t now_ms)
-{
-    bool is_fresh = d->learned.at_ms != 0 && now_ms - d->learned.at_ms < LEARNED_MS &&
-                    d->learned.moves == d->breaker.moves;
-    if (is_fresh)
-        return;
-    deployments_quantiles(d, now_ms);
-    learn_times(d, typical, now_ms);
-    struct policy_breaker_rates rates = policy_breaker_rates(&d->breaker, now_ms);
-    struct policy_health_facts facts = {
-        .calls = rates.calls, .errors = rates.errors, .model = POLICY_WARM};
-    d->learned.error_rate = rates.calls > 0 ? (double)rates.errors / (double)rates.calls : NAN;
-    d->learned.health = policy_health_score(&facts, NULL);
-    d->learned.weight = policy_breaker_weight(&d->breaker, now_ms);
-    d->learned.moves = d->breaker.moves;
-    d->learned.at_ms = now_ms;
-}
-
-static void fill_learned(const struct live_round *round, const struct candidate *c,
-                         struct policy_live *live)
-{
-    struct deployment *d = c->deployment;
-    if (!d)
-        return;
-    learn(d, &c->set->typical, io_now_ms(round->lane->loop));
-    live->first_us = d->learned.first_us;
-    live->prefill_us = d->learned.prefill_us;
-    live->decode_us = d->learned.decode_us;
-    live->health = d->learned.health;
-    live->weight = d->learned.weight;
-    if (!isnan(d->p50_us)) { /* own evidence goes before what it says itself */
-        live->ttft_p50_us = d->p50_us;
-        live->ttft_p99_us = d->p99_us;
-    }
-    if (!isnan(d->learned.error_rate))
-        live->error_rate = d->learned.error_rate;
-}
-
 static int64_t warmth_of(const struct candidate *c, struct bytes model)
 {
     const struct facts_backend *b = c->peer ? best_of(c->peer, c, model) : NULL;
@@ -323,10 +250,13 @@ enum policy_verdict live_refresh(void *ctx, struct policy_candidate *candidate)
         .decode_us = NAN,
         .first_us = NAN,
         .weight = 1,
+        .output_tokens = NAN,
+        .turn = NAN,
     };
     fill_figures(c, model, &candidate->live);
     if (candidate->facts.spot)
         candidate->live.reclaim_per_hour = SPOT_RECLAIM_PER_HOUR;
-    fill_learned(round, c, &candidate->live);
+    if (c->deployment)
+        deployments_fill(c->deployment, io_now_ms(round->lane->loop), &candidate->live);
     return verdict_of(round, c);
 }

@@ -77,6 +77,11 @@ static void put_learned(struct json *j, const struct policy_live *live)
     put_real_as(j, "prefill_us", live->prefill_us);
     put_real_as(j, "decode_us", live->decode_us);
     put_real_as(j, "own_inflight", (double)live->own_inflight);
+    put_real_as(j, "own_reported", (double)live->own_reported);
+    put_real_as(j, "running", (double)live->running);
+    put_real_as(j, "elapsed_us", live->elapsed_us);
+    put_real_as(j, "output_tokens", live->output_tokens);
+    put_real_as(j, "turn", live->turn);
     put_real_as(j, "reclaim_per_hour", live->reclaim_per_hour);
     put_real_as(j, "weight", live->weight);
     json_close(j, '}');

@@ -74,7 +74,13 @@ static void make_candidates(size_t count)
                       .price_output = 0.002,
                       .price_request = NAN,
                       .egress_price = NAN},
-            .live = {.slots = 4, .health = 1, .weight = 1, .warm = 1, .kv = NAN}};
+            .live = {.slots = 4,
+                     .health = 1,
+                     .weight = 1,
+                     .warm = 1,
+                     .kv = NAN,
+                     .output_tokens = NAN,
+                     .turn = NAN}};
     }
 }
 

@@ -143,6 +143,7 @@ static inline struct peer *lane_add_peer(struct lane_world *w, const char *model
                                                   .model_count = 1};
     w->facts[i] = (struct facts){.backends = &w->facts_backends[i], .backend_count = 1};
     w->links[i].client = w->h2;
+    p->id = (struct id){{(uint8_t)(i + 1), (uint8_t)(i >> 8)}};
     snprintf(p->name, sizeof p->name, "peer-%zu", i + 1);
     p->link = &w->links[i];
     p->state = PEER_ALIVE;

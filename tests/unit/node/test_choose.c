@@ -1,4 +1,4 @@
-/* The choice among candidates: the less loaded of two, who is never chosen, what is said when
+/* The choice among candidates: the less loaded gets more, who is never chosen, what is said when
  * nobody is left, and that it costs the same among two and among three hundred. */
 #include "lane_fixture.h"
 
@@ -17,6 +17,12 @@ static unsigned times_peer(struct lane_world *w, const struct peer *p, unsigned 
     for (unsigned i = 0; i < rounds; i++)
         n += choice_of(w).candidate.peer == p;
     return n;
+}
+
+/* Others get their smaller share. */
+static void assert_gets_most(struct lane_world *w, const struct peer *p)
+{
+    assert_in_range(times_peer(w, p, 100), 60, 100);
 }
 
 /* How often the generator was drawn from: what a choice looks at is bounded by it. */
@@ -54,13 +60,13 @@ static void of_two_the_less_loaded_is_chosen(void **state)
     struct peer *busy = lane_add_peer(w, "m");
     struct peer *idle = lane_add_peer(w, "m");
     busy->load.inflight = 3;
-    assert_int_equal(times_peer(w, idle, 100), 100);
+    assert_gets_most(w, idle);
     busy->load.inflight = 0;
     busy->inflight = 3; /* sent by us, not reported yet */
-    assert_int_equal(times_peer(w, idle, 100), 100);
+    assert_gets_most(w, idle);
     busy->inflight = 0;
     busy->load.queued = 1;
-    assert_int_equal(times_peer(w, idle, 100), 100);
+    assert_gets_most(w, idle);
     assert_string_equal(choice_of(w).reason, "best");
 }
 
@@ -72,9 +78,9 @@ static void load_is_measured_against_capacity(void **state)
     small->load.inflight = 2;
     large->load.inflight = 10;
     large->load.capacity = 64;
-    assert_int_equal(times_peer(w, large, 100), 100);
+    assert_gets_most(w, large);
     small->load.capacity = 0; /* says nothing: counts as one */
-    assert_int_equal(times_peer(w, large, 100), 100);
+    assert_gets_most(w, large);
 }
 
 static void at_the_same_load_the_hop_is_saved(void **state)
@@ -104,18 +110,17 @@ static void an_old_report_fades_to_half_load_never_to_idle(void **state)
     stale->load_ms = now_ms - age_ms;
     fresh->load.inflight = 1;
     if (age_ms >= 20000) /* idle, it said long ago */
-        assert_int_equal(times_peer(w, fresh, 100), 100);
+        assert_gets_most(w, fresh);
     stale->load.inflight = 4;
     fresh->load.inflight = 4;
     if (age_ms >= 20000) /* full, it said long ago */
-        assert_int_equal(times_peer(w, stale, 100), 100);
+        assert_gets_most(w, stale);
     stale->load_ms = now_ms - 50;
     w->x.attempt_count = 0;
     fresh->load.inflight = 40;
     assert_int_equal(choice_of(w).facts_age_ms, 50);
 }
 
-/* Power of two: the loaded half is chosen only when both draws fall into it. */
 static void among_many_the_loaded_ones_are_rarely_chosen(void **state)
 {
     struct lane_world *w = *state;
@@ -124,7 +129,6 @@ static void among_many_the_loaded_ones_are_rarely_chosen(void **state)
         lane_add_peer(w, "m")->load.inflight = i < 10 ? 3 : 0;
     for (unsigned i = 0; i < ROUNDS; i++)
         busy += choice_of(w).candidate.peer->load.inflight > 0;
-    /* 9/38 of the pairs were they drawn alike; the loaded ones draw less. */
     assert_in_range(busy, ROUNDS * 2 / 100, ROUNDS * 23 / 100);
 }
 
@@ -154,7 +158,6 @@ static void no_herd_forms_when_one_is_idle(void **state)
         p->load.inflight = i == 7 ? 0 : 2;
         idle = i == 7 ? p : idle;
     }
-    /* In 2/20 of the pairs were they drawn alike; it draws a little more. */
     assert_in_range(times_peer(w, idle, ROUNDS), ROUNDS * 6 / 100, ROUNDS * 25 / 100);
 }
 
@@ -379,7 +382,7 @@ static void the_cost_does_not_grow_with_the_candidates(void **state)
             struct rng before = w->lane.rng;
             (void)choice_of(w);
             unsigned n = draws(before, &w->lane.rng);
-            assert_in_range(n, 2, 56);
+            assert_in_range(n, 0, 56);
         }
     }
     assert_int_equal(w->lane.candidates.rebuilds, LANE_PEERS_MAX - 7);
@@ -388,12 +391,14 @@ static void the_cost_does_not_grow_with_the_candidates(void **state)
 static void the_same_seed_chooses_the_same(void **state)
 {
     struct lane_world *w = *state;
+    static const uint8_t seed[16] = {1};
     struct peer *chosen[50];
     for (int i = 0; i < 30; i++)
         lane_add_peer(w, "m");
     for (int round = 0; round < 2; round++) {
         rng_init(&w->lane.rng, 7);
-        candidates_invalidate(&w->lane.candidates);
+        candidates_fini(&w->lane.candidates); /* whose turn it is, too */
+        candidates_init(&w->lane.candidates, seed);
         for (int i = 0; i < 50; i++) {
             struct peer *p = choice_of(w).candidate.peer;
             assert_true(round == 0 || chosen[i] == p);
@@ -450,11 +455,11 @@ static void of_two_regions_the_less_loaded_is_chosen(void **state)
     w->mesh.abroad.view = (struct summary_view){.regions = both, .region_count = 2};
     r[0].model.queued_p50 = 1; /* on each of its two nodes */
     two->load.inflight = 1000; /* the gateway's own load is about something else */
-    assert_int_equal(times_peer(w, two, 100), 100);
+    assert_gets_most(w, two);
     r[1].model.inflight = 4;
-    assert_int_equal(times_peer(w, one, 100), 100);
+    assert_gets_most(w, one);
     run_for(w->lane.loop, 60);
-    both[0].made_ms = io_now_ms(w->lane.loop) - 50;
+    both[0].made_ms = both[1].made_ms = io_now_ms(w->lane.loop) - 50;
     assert_int_equal(choice_of(w).facts_age_ms, 50);
 }
 

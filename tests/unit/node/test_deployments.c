@@ -117,18 +117,25 @@ static void one_that_a_hedge_has_beaten_is_slow(void **state)
     assert_int_equal(policy_breaker_rates(&d->breaker, SECOND_MS).calls, 0);
 }
 
+static struct policy_live filled(struct deployment *d, uint64_t now_ms)
+{
+    struct policy_live live = {.ttft_p50_us = NAN, .ttft_p99_us = NAN, .error_rate = NAN};
+    deployments_fill(d, now_ms, &live);
+    return live;
+}
+
 static void quantiles_are_of_what_succeeded(void **state)
 {
     struct world *w = *state;
     struct deployment *d = get(w, 1, "m", "", 0);
-    deployments_quantiles(d, SECOND_MS);
-    assert_true(isnan(d->p50_us));
+    assert_true(isnan(filled(d, SECOND_MS).ttft_p50_us));
     use(w, d, POLICY_CALL_FAILURE, 1, SECOND_MS);
     for (int i = 0; i < 100; i++)
         use(w, d, POLICY_CALL_SUCCESS, i < 90 ? 10000 : 90000, SECOND_MS);
-    deployments_quantiles(d, 2 * SECOND_MS);
-    assert_true(fabs(d->p50_us - 10000) < 500);
-    assert_true(fabs(d->p99_us - 90000) < 3000);
+    struct policy_live live = filled(d, 2 * SECOND_MS);
+    assert_true(fabs(live.ttft_p50_us - 10000) < 500);
+    assert_true(fabs(live.ttft_p99_us - 90000) < 3000);
+    assert_true(live.error_rate > 0 && live.error_rate < 0.02);
 }
 
 static struct deployment *own(struct world *w, const char *model, const char *backend)

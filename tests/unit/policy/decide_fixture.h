@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "policy/decide.h"
+#include "policy/try_facts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -101,34 +102,23 @@ static inline struct policy_candidate *add_to(struct decide_world *w, struct pol
     if (set->count++ == 0)
         set->items = c;
     snprintf(w->names[i], sizeof w->names[i], "n%zu", i);
-    *c = (struct policy_candidate){.facts = {.node = bytes_from_str(w->names[i]),
-                                             .region = BYTES("eu"),
-                                             .tier = POLICY_EDGE,
-                                             .model = set == &w->l ? BYTES("l") : BYTES("m"),
-                                             .context = -1,
-                                             .parameters = -1,
-                                             .price_input = 0.001,
-                                             .price_output = 0.001,
-                                             .price_request = NAN,
-                                             .egress_price = NAN},
-                                   .live = {.health = NAN,
-                                            .slots = 4,
-                                            .kv = NAN,
-                                            .gpu_load = NAN,
-                                            .gpu_memory = NAN,
-                                            .gpu_temperature = NAN,
-                                            .ttft_p50_us = NAN,
-                                            .ttft_p99_us = NAN,
-                                            .latency_p50_us = NAN,
-                                            .latency_p99_us = NAN,
-                                            .error_rate = 0,
-                                            .warm = 1,
-                                            .rtt_us = 1000,
-                                            .loss = 0,
-                                            .prefill_us = 100,
-                                            .decode_us = 10000,
-                                            .first_us = 10000,
-                                            .weight = 1}};
+    *c = (struct policy_candidate){.barred = ERR_OK};
+    policy_facts_unknown(POLICY_STATIC, &c->facts);
+    policy_facts_unknown(POLICY_LIVE, &c->live);
+    c->facts.node = bytes_from_str(w->names[i]);
+    c->facts.region = BYTES("eu");
+    c->facts.tier = POLICY_EDGE;
+    c->facts.model = set == &w->l ? BYTES("l") : BYTES("m");
+    c->facts.price_input = c->facts.price_output = 0.001;
+    c->live.slots = 4;
+    c->live.age_ms = c->live.inflight = c->live.queued = c->live.own_inflight = 0;
+    c->live.error_rate = c->live.loss = 0;
+    c->live.warm = 1;
+    c->live.rtt_us = 1000;
+    c->live.prefill_us = 100;
+    c->live.decode_us = c->live.first_us = 10000;
+    c->live.weight = 1;
+    c->live.output_tokens = c->live.turn = NAN;
     w->verdicts[i] = POLICY_SPARE;
     return c;
 }

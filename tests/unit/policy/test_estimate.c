@@ -47,12 +47,14 @@ static struct policy_observation truth_of(uint32_t tokens, uint32_t output, stru
     double waiting = load.queued;
     if (load.inflight >= load.slots)
         waiting += (double)(load.inflight - load.slots) + 1;
-    double us = 100000 + 500.0 * tokens + 6000000.0 * waiting / load.slots;
-    return (struct policy_observation){.load = load,
-                                       .prompt_tokens_uncached = tokens,
-                                       .output_tokens = output,
-                                       .first_byte_us = (uint64_t)us,
-                                       .decode_us = output ? UINT64_C(25000) * (output - 1) : 0};
+    double slowness = policy_estimate_slowness(load);
+    double us = slowness * (100000 + 500.0 * tokens) + 6000000.0 * waiting / load.slots;
+    return (struct policy_observation){
+        .load = load,
+        .prompt_tokens_uncached = tokens,
+        .output_tokens = output,
+        .first_byte_us = (uint64_t)us,
+        .decode_us = output ? (uint64_t)(slowness * 25000) * (output - 1) : 0};
 }
 
 static void before_anything_is_seen_the_prior_counts(void **state)
@@ -306,19 +308,31 @@ static void a_clock_that_goes_back_takes_nothing_back(void **state)
 
 /* --- load */
 
-static void nobody_waits_while_there_are_slots(void **state)
+static void nobody_waits_while_there_are_slots_but_a_batch_slows_all(void **state)
 {
     (void)state;
     struct policy_estimate e = fresh();
     struct policy_load load = {.slots = 4};
     uint64_t free_us = policy_estimate_first_byte_us(&e, 10, load, NOW_MS);
-    load.inflight = 3;
-    assert_int_equal(policy_estimate_first_byte_us(&e, 10, load, NOW_MS), free_us);
+    load.inflight = 2;
+    assert_int_equal(policy_estimate_first_byte_us(&e, 10, load, NOW_MS), free_us * 3 / 2);
     load.inflight = 4;
     uint64_t full_us = policy_estimate_first_byte_us(&e, 10, load, NOW_MS);
-    assert_int_equal(full_us - free_us, 5000000 / 4); /* the first of four to become free */
+    assert_int_equal(full_us - 2 * free_us, 5000000 / 4); /* the first of four to become free */
     load.queued = 3;
-    assert_int_equal(policy_estimate_first_byte_us(&e, 10, load, NOW_MS) - free_us, 5000000);
+    assert_int_equal(policy_estimate_first_byte_us(&e, 10, load, NOW_MS) - 2 * free_us, 5000000);
+}
+
+static void what_is_learned_in_a_full_batch_holds_in_an_empty_one(void **state)
+{
+    (void)state;
+    struct policy_estimate e = fresh();
+    const struct policy_load full = {.inflight = 8, .slots = 16};
+    for (int i = 0; i < 500; i++) {
+        struct policy_observation o = truth_of(1000, 100, full);
+        policy_estimate_observe(&e, &o, NOW_MS + (uint64_t)i * 100);
+    }
+    assert_true(is_near(e.decode.value, 25000, 0.02));
 }
 
 static void without_known_slots_only_those_that_wait_are_ahead(void **state)
@@ -453,7 +467,8 @@ int main(void)
         cmocka_unit_test(after_a_pause_the_newest_counts_for_more),
         cmocka_unit_test(what_no_answer_shows_fades_although_answers_come),
         cmocka_unit_test(a_clock_that_goes_back_takes_nothing_back),
-        cmocka_unit_test(nobody_waits_while_there_are_slots),
+        cmocka_unit_test(nobody_waits_while_there_are_slots_but_a_batch_slows_all),
+        cmocka_unit_test(what_is_learned_in_a_full_batch_holds_in_an_empty_one),
         cmocka_unit_test(without_known_slots_only_those_that_wait_are_ahead),
         cmocka_unit_test(any_input_leaves_it_finite_and_monotone),
         cmocka_unit_test(no_failure_ever_lowers_it),

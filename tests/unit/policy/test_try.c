@@ -81,7 +81,7 @@ static void a_policy_without_tests_has_none(void **state)
 static void what_fails_says_what_came_out_and_why(void **state)
 {
     assert_fails_with("{name: t, given: {request: {task: video}, candidates: [{node.name: a, "
-                      "node.tier: edge}, {node.name: r, node.tier: regional}]}, "
+                      "node.tier: edge, link.rtt: 600s}, {node.name: r, node.tier: regional}]}, "
                       "expect: {step: edge}}",
                       "r is chosen in step last_resort; a: spare, a: step_failed, r: step_failed");
     assert_fails_with("{name: t, given: {request: {task: x}}, expect: {refused: true}}",
