@@ -1,6 +1,8 @@
 """What a node measures itself reaches its peers, and their policies: how the answers of its engines
 were, and what the driver says of its GPUs. The driver is a scripted NVML (tests/support/nvml)."""
 
+import contextlib
+import ctypes
 import pathlib
 import re
 import signal
@@ -10,7 +12,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from emulated import Emulated
 from mesh import Mesh
-from runner import environment, equal, eventually, main, note, test
+from runner import Skip, environment, equal, eventually, main, note, test
 from web import call, chat, get
 
 FAKE_NVML = environment("GV_FAKE_NVML", str(pathlib.Path(__file__).resolve().parents[2] /
@@ -177,6 +179,16 @@ def a_driver_that_hangs_does_not_keep_the_node_from_ending(world):
     equal(world.edge.child.wait(20), 0, "its exit status")
     note(f"ended after {time.monotonic() - began:.2f} s")
     world.edge.start()
+
+
+@test
+def a_host_without_the_library_says_so_once_and_serves(world):
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libnvidia-ml.so.1")
+        raise Skip("this host has the library")
+    eventually(lambda: '"event":"gpus_not_read","reason":"not_found"' in world.edge.log(), "a line")
+    eventually(lambda: chat(world.edge.http, "m").status == 200, "an answer")
+    equal(world.counted("gpus_not_read"), 2, "one line, besides the hanging one's")
 
 
 if __name__ == "__main__":

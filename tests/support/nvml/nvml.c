@@ -5,20 +5,30 @@
  *     gpu I LOAD USED TOTAL CELSIUS     GPU I; percent, MiB, MiB; a negative one is not supported
  *     hang                              questions about GPUs come back when this word has gone
  *
- * Without a file there is no driver. */
+ * Without a file there is no driver. GPUs of odd numbers tell their temperature by NVML 13's call
+ * only, the others by the older one only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { OK = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_DRIVER = 9 };
+#define GPUS 8
+
+enum {
+    OK = 0,
+    UNINITIALIZED = 1,
+    INVALID_ARGUMENT = 2,
+    NOT_SUPPORTED = 3,
+    NO_DRIVER = 9,
+    VERSION_MISMATCH = 25
+};
 
 struct gpu {
     int is_there, load, used, total, celsius;
 };
 struct script {
     int init, is_hanging;
-    struct gpu gpus[8];
+    struct gpu gpus[GPUS];
 };
 struct utilization {
     unsigned gpu, memory;
@@ -26,13 +36,20 @@ struct utilization {
 struct memory {
     unsigned long long total, free, used;
 };
+struct temperature {
+    unsigned version;
+    int sensor, celsius;
+};
 
 int nvmlInit_v2(void);
 int nvmlShutdown(void);
+static char handles[GPUS];
+
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **ret_device);
 int nvmlDeviceGetUtilizationRates(void *device, struct utilization *ret);
 int nvmlDeviceGetMemoryInfo(void *device, struct memory *ret);
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *ret_celsius);
+int nvmlDeviceGetTemperatureV(void *device, struct temperature *ret);
 
 static int init_count;
 
@@ -90,15 +107,20 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **ret_device)
         return UNINITIALIZED;
     if (index >= sizeof s.gpus / sizeof s.gpus[0] || !s.gpus[index].is_there)
         return INVALID_ARGUMENT;
-    *ret_device = (char *)NULL + index + 1;
+    *ret_device = &handles[index];
     return OK;
+}
+
+static size_t index_of(const void *device)
+{
+    return (size_t)((const char *)device - handles);
 }
 
 static struct gpu gpu_of(const void *device)
 {
     struct script s;
     wait_for_word_to_go(&s);
-    return s.gpus[(const char *)device - (const char *)NULL - 1];
+    return s.gpus[index_of(device)];
 }
 
 int nvmlDeviceGetUtilizationRates(void *device, struct utilization *ret)
@@ -124,8 +146,19 @@ int nvmlDeviceGetMemoryInfo(void *device, struct memory *ret)
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *ret_celsius)
 {
     struct gpu g = gpu_of(device);
-    if (g.celsius < 0 || sensor != 0)
+    if (g.celsius < 0 || sensor != 0 || index_of(device) % 2 == 1)
         return NOT_SUPPORTED;
     *ret_celsius = (unsigned)g.celsius;
+    return OK;
+}
+
+int nvmlDeviceGetTemperatureV(void *device, struct temperature *ret)
+{
+    struct gpu g = gpu_of(device);
+    if (ret->version != (sizeof *ret | 1u << 24))
+        return VERSION_MISMATCH;
+    if (g.celsius < 0 || ret->sensor != 0 || index_of(device) % 2 == 0)
+        return NOT_SUPPORTED;
+    ret->celsius = g.celsius;
     return OK;
 }

@@ -55,7 +55,7 @@ static int setup(void **state)
     static struct world w;
     static const struct config_backend backends[] = {
         {.name = "a", .host = "127.0.0.1", .gpu = CONFIG_GPU_AUTO},
-        {.name = "b", .host = "engine.lan", .gpu = 2},
+        {.name = "b", .host = "engine.lan", .gpu = 3},
         {.name = "c", .host = "engine.lan", .gpu = CONFIG_GPU_AUTO},
     };
     w = (struct world){.now_ms = SECOND_MS};
@@ -107,7 +107,7 @@ static int64_t figure(struct world *w, size_t backend, enum figure which)
 static void each_backend_has_the_figures_of_its_gpu(void **state)
 {
     struct world *w = *state;
-    script(w, "gpu 0 83 30720 40960 71\ngpu 1 99 1 2 99\ngpu 2 5 1024 81920 40\n");
+    script(w, "gpu 0 83 30720 40960 71\ngpu 1 99 1 2 99\ngpu 3 5 1024 81920 40\n");
     assert_int_equal(figure(w, 0, FIGURE_GPU_LOAD), -1);
     look(w);
     assert_int_equal(figure(w, 0, FIGURE_GPU_LOAD), 83);
@@ -118,7 +118,7 @@ static void each_backend_has_the_figures_of_its_gpu(void **state)
     assert_int_equal(figure(w, 1, FIGURE_GPU_CELSIUS), 40);
     assert_int_equal(gpus_figures(&w->gpus, &w->config.backends[2]).known, 0);
     assert_null(gpus_find(&w->gpus, 1)); /* nobody uses it */
-    assert_true(gpus_find(&w->gpus, 2)->memory_bytes == INT64_C(81920) << 20);
+    assert_true(gpus_find(&w->gpus, 3)->memory_bytes == INT64_C(81920) << 20);
     assert_int_equal(w->lines, 0); /* all is as it should be */
 }
 
