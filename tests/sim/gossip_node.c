@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #define CONTACT_MINUTE 60     /* seconds */
+#define DIAL_DOUBLINGS_MAX 3  /* of a second: MESH_BACKOFF_MAX_MS is 10 s */
 #define REMEMBER_AFTER 3      /* dials of contacts in vain: they may all be dead */
 #define RECEIVE_QUEUE_MAX 200 /* datagrams that wait for a paused process, as kernels have it */
+#define REDIAL_US (200 * SWARM_MS)
 #define SPINS_MAX 20
 #define KEY_SETTLES_US (10 * SWARM_SECOND)
 
@@ -189,7 +191,8 @@ static void dial_contact(struct swarm_node *n)
     size_t contact = s->now_us < n->dial_us ? SIZE_MAX : choose_contact(n);
     if (contact == SIZE_MAX || contact == n->index)
         return;
-    uint64_t wait_us = SWARM_SECOND << (n->dial_failures < 5 ? n->dial_failures : 5);
+    uint64_t wait_us = SWARM_SECOND << (n->dial_failures < DIAL_DOUBLINGS_MAX ? n->dial_failures
+                                                                              : DIAL_DOUBLINGS_MAX);
     n->dial_failures++;
     n->dial_us = s->now_us + wait_us / 2 + rng_below(&s->rng, wait_us);
     swarm_link_send(n, contact, bytes_of(NULL, 0));
@@ -219,6 +222,24 @@ static void keep_links(struct swarm_node *n)
     memcpy(n->via, via, sizeof via);
     n->via_count = count;
     swarm_node_publish(n, GOSSIP_NODE);
+}
+
+static void redial(struct swarm *s, uint64_t node)
+{
+    struct swarm_node *n = &s->nodes[node];
+    n->redials = false;
+    if (swarm_node_runs(n) && !n->is_silent)
+        keep_links(n);
+}
+
+/* As node/mesh/contact.c does: soon after a link was lost, not at once. */
+static void redial_soon(struct swarm_node *n)
+{
+    if (!n->only_dials || n->redials)
+        return;
+    n->redials = true;
+    swarm_at(n->swarm, n->swarm->now_us + rng_between(&n->swarm->rng, REDIAL_US / 2, REDIAL_US),
+             redial, n->index);
 }
 
 static void take_keys(struct swarm_node *n, bool seals_with_older)
@@ -340,6 +361,8 @@ static void on_event(struct swarm_node *n, const struct swarm_event *e)
     if (e->type != SWARM_DATAGRAM)
         event.id = s->identities[s->nodes[e->other].identity].id;
     swarm_node_step(n, &event);
+    if (e->type == SWARM_EVIDENCE)
+        redial_soon(n);
     if (e->type != SWARM_UP || !n->gossip)
         return;
     n->dial_failures = 0;

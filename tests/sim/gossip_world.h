@@ -89,6 +89,7 @@ struct swarm_node {
     unsigned dial_failures;
     size_t via[GOSSIP_VIA_MAX]; /* with whom it keeps links, if it only dials out */
     size_t via_count;
+    bool redials;        /* one of those is lost, and dialled in a moment */
     unsigned met;        /* bits of the contacts that it had a link with */
     struct list waiting; /* events, while paused */
     size_t waiting_datagrams;
