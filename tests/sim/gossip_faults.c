@@ -252,6 +252,7 @@ static void trouble(struct swarm *s, enum swarm_fault_type type, size_t node, ui
 static void flap(struct swarm *s, uint64_t times)
 {
     size_t a = rng_below(&s->rng, s->identity_count), b = rng_below(&s->rng, s->identity_count);
+    s->flapped_us = s->now_us;
     for (size_t i = 0; i < s->identity_count && a != b; i++)
         if (i != a)
             swarm_link_break(s, a, i, ERR_LINK_LOST);

@@ -415,8 +415,10 @@ static void live(struct play *p)
     s->loss = p->plan.loss;
     s->tail = p->plan.tail;
     s->mtu = p->plan.mtu;
+    /* Who only dials is reached over its links alone: what breaks with one is lost. */
+    uint32_t lossy = LOSSY | (p->plan.dialers ? BIT(FLAP) : 0);
     s->loses_nothing =
-        p->plan.loss == 0 && p->plan.mtu == 0 && !(p->plan.faults & LOSSY) && !p->plan.has_liar;
+        p->plan.loss == 0 && p->plan.mtu == 0 && !(p->plan.faults & lossy) && !p->plan.has_liar;
     start_all(s, &p->plan);
     sample(s, 1);
     if (!run_until_equal(s, START_LIMIT_US + (p->plan.loss > 0) * START_LIMIT_US,

@@ -124,7 +124,8 @@ static void check_expired(struct swarm *s, size_t identity)
     }
 }
 
-/* All have been well for long, and nothing is lost or late. */
+/* All have been well for long, and nothing is lost or late. A broken link is no matter where
+ * datagrams go; to and from who only dials, what was in it is lost. */
 static bool is_calm(const struct swarm *s)
 {
     bool calm = s->is_measuring && s->loss == 0 && s->tail == 0 && s->mtu == 0 &&
@@ -132,7 +133,8 @@ static bool is_calm(const struct swarm *s)
     for (size_t i = 0; i < SWARM_TROUBLES_MAX; i++)
         calm &= !s->troubles[i].is_active || s->troubles[i].type == SWARM_FAULT_CLOCK;
     for (size_t i = 0; calm && i < s->identity_count; i++)
-        calm = swarm_is_well_for(s, &s->nodes[i], CALM_US);
+        calm = swarm_is_well_for(s, &s->nodes[i], CALM_US) &&
+               (!s->nodes[i].only_dials || s->now_us > s->flapped_us + CALM_US);
     return calm;
 }
 

@@ -156,6 +156,7 @@ struct swarm {
     size_t liar;           /* SIZE_MAX: none */
     /* truth */
     uint64_t cut_us;       /* the last change of cuts */
+    uint64_t flapped_us;   /* the last time that links were broken */
     uint64_t disturbed_us; /* the last change of cuts, pauses, addresses */
     bool checks_bounds;    /* completeness is due */
     bool loses_nothing;    /* in this scenario every message comes within a region */
