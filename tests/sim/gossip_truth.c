@@ -216,6 +216,23 @@ static bool same_record(const struct gossip_member *a, const struct gossip_membe
 }
 
 /* NULL: the observer sees it as it is. */
+/* A liar is one of the gateways to the observer, as it may be to nobody at home, where it cannot
+ * refute what is said of it, as nobody listens to it any more. Then the last of those at home is
+ * none abroad, and only that one: the other two are known. */
+static bool liar_stands_for_one(const struct swarm *s, size_t observer, size_t region)
+{
+    const struct gossip *g = s->nodes[observer].gossip;
+    size_t gateways = 0;
+    if (s->liar == SIZE_MAX || region_of(s, s->liar) != region)
+        return false;
+    for (size_t i = 0; i < s->identity_count; i++) {
+        const struct gossip_member *m = gossip_find(g, &s->identities[i].id);
+        gateways += m && m->is_gateway && m->state == GOSSIP_ALIVE && region_of(s, i) == region;
+    }
+    const struct gossip_member *liar = gossip_find(g, &s->identities[s->liar].id);
+    return liar && liar->is_gateway && gateways == GOSSIP_GATEWAYS;
+}
+
 static const char *difference(const struct swarm *s, size_t observer, size_t identity)
 {
     const struct gossip_member *m =
@@ -228,6 +245,9 @@ static const char *difference(const struct swarm *s, size_t observer, size_t ide
     if (!is_near && !self->is_gateway)
         return NULL;
     if (!m)
+    if (!is_near && (!m || !m->is_gateway) &&
+        liar_stands_for_one(s, observer, region_of(s, identity)))
+        return NULL;
         return "is not known";
     if (m->state != GOSSIP_ALIVE)
         return gossip_state_name(m->state);
