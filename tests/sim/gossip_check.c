@@ -183,8 +183,8 @@ static void check_change(struct swarm_node *n, const struct gossip_change *c)
     v->is_known = !c->is_forgotten;
     v->state = c->to;
     v->incarnation = c->incarnation;
-    if (is_gone(c->to) && !c->is_forgotten)
-        v->down_incarnation = c->incarnation;
+    if (is_gone(c->to) && !c->is_forgotten) /* a renewed certificate is no new incarnation */
+        v->down_incarnation = c->incarnation - (c->reason == ERR_CERT_EXPIRED);
     if (!c->is_forgotten && (c->to == GOSSIP_SUSPECT || c->to == GOSSIP_DOWN))
         judge_alarm(n, identity, c);
     if (c->from == GOSSIP_SUSPECT && c->to == GOSSIP_ALIVE && !c->is_new)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #define ABROAD_US (15 * SWARM_SECOND) /* only gateways probe across regions */
+#define STRANGER_MS 21000 /* one that was down, and rises, goes after 10 s, looked at every 10 s */
 #define CALM_US (15 * SWARM_SECOND)
 #define EXPIRY_LOOK_US (10 * SWARM_SECOND) /* the core looks so often whose time is over */
 #define EXPIRY_CLOCK_MS 5000 /* a clock that is so late takes the ended for good so much longer */
@@ -215,7 +216,6 @@ static bool same_record(const struct gossip_member *a, const struct gossip_membe
            bytes_equal(x->payload, y->payload);
 }
 
-/* NULL: the observer sees it as it is. */
 /* A liar is one of the gateways to the observer, as it may be to nobody at home, where it cannot
  * refute what is said of it, as nobody listens to it any more. Then the last of those at home is
  * none abroad, and only that one: the other two are known. */
@@ -233,6 +233,7 @@ static bool liar_stands_for_one(const struct swarm *s, size_t observer, size_t r
     return liar && liar->is_gateway && gateways == GOSSIP_GATEWAYS;
 }
 
+/* NULL: the observer sees it as it is. */
 static const char *difference(const struct swarm *s, size_t observer, size_t identity)
 {
     const struct gossip_member *m =
@@ -244,10 +245,10 @@ static const char *difference(const struct swarm *s, size_t observer, size_t ide
     bool is_near = region_of(s, observer) == region_of(s, identity);
     if (!is_near && !self->is_gateway)
         return NULL;
-    if (!m)
     if (!is_near && (!m || !m->is_gateway) &&
         liar_stands_for_one(s, observer, region_of(s, identity)))
         return NULL;
+    if (!m)
         return "is not known";
     if (m->state != GOSSIP_ALIVE)
         return gossip_state_name(m->state);
@@ -275,7 +276,8 @@ bool swarm_strangers_are_forgotten(const struct swarm *s, char *ret_why, size_t 
                           region_of(s, o) != region_of(s, i);
             const struct gossip_member *m =
                 counts ? gossip_find(n->gossip, &s->identities[i].id) : NULL;
-            if (!m || m->is_gateway || m->state != GOSSIP_ALIVE)
+            if (!m || m->is_gateway || m->state != GOSSIP_ALIVE ||
+                swarm_node_clock_ms(n) - m->since_ms < STRANGER_MS)
                 continue;
             snprintf(ret_why, why_size, "n%zu has n%zu yet, no gateway", o, i);
             return false;
