@@ -242,15 +242,21 @@ static size_t accusers_needed(const struct gossip *g, const struct gossip_row *r
     return others < enough ? others : enough;
 }
 
+static void withdraw(struct gossip *g, struct gossip_row *row)
+{
+    gossip_rumours_drop_accusations(g, row);
+    row->accusation_count = 0;
+    row->is_accused_by_us = false;
+    gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
+}
+
 /* We reach it, or are not among those who try, and too few say that they do not. */
 static void absolve(struct gossip *g, struct gossip_row *row)
 {
     bool is_silent = gossip_may_probe(g, row) && row->member.heard_ms <= row->suspect_ms;
     if (is_silent || row->is_accused_by_us)
         return;
-    gossip_rumours_drop_accusations(g, row);
-    row->accusation_count = 0;
-    gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
+    withdraw(g, row);
 }
 
 /* It spoke to us since it is suspected, and not long ago: one way at least is open. */
@@ -293,11 +299,16 @@ void gossip_suspicion_run(struct gossip *g)
             judge_suspect(g, g->rows[i]);
 }
 
+/* Others have judged meanwhile, if that was long: what we held against somebody is not told any
+ * more, as it would be news to those who have met him since. */
 void gossip_suspicion_on_stall(struct gossip *g, uint64_t stalled_ms)
 {
-    for (size_t i = 0; i < g->row_count; i++)
-        if (g->rows[i]->member.state == GOSSIP_SUSPECT)
-            g->rows[i]->suspect_ms += stalled_ms;
+    for (size_t i = 0; i < g->row_count; i++) {
+        struct gossip_row *row = g->rows[i];
+        row->suspect_ms += row->member.state == GOSSIP_SUSPECT ? stalled_ms : 0;
+        if (row->member.state == GOSSIP_SUSPECT && stalled_ms > GOSSIP_SUSPECT_MAX_MS)
+            withdraw(g, row);
+    }
     if (g->suspicion_due_ms != UINT64_MAX)
         g->suspicion_due_ms += stalled_ms;
 }

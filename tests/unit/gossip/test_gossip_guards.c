@@ -473,6 +473,25 @@ static void a_suspect_has_its_time_though_its_judge_was_stopped(void **state)
     world_free(w);
 }
 
+/* What it would tell now the others have long judged. */
+static void after_a_long_stop_nobody_is_suspect_for_what_was_before(void **state)
+{
+    struct world *w = world_meet(6);
+    struct gossip_counts counts;
+    world_run(w, 4000);
+    for (size_t i = 1; i < 6; i++)
+        w->cut[0][i] = w->cut[i][0] = true;
+    while (w->nodes[0].changes[GOSSIP_SUSPECT] == 0)
+        world_run(w, 1);
+    w->nodes[0].is_paused = true;
+    world_run(w, 20000);
+    w->nodes[0].is_paused = false;
+    world_run(w, 2);
+    gossip_counts(w->nodes[0].g, &counts);
+    assert_int_equal(counts.members[GOSSIP_SUSPECT], 0);
+    world_free(w);
+}
+
 static void who_speaks_to_us_is_not_down_by_our_word_alone(void **state)
 {
     struct world *w = world_meet(2);
@@ -539,6 +558,7 @@ int main(void)
         cmocka_unit_test(who_has_just_started_accuses_nobody_while_it_meets_others),
         cmocka_unit_test(whom_others_reach_is_no_suspect),
         cmocka_unit_test(a_suspect_has_its_time_though_its_judge_was_stopped),
+        cmocka_unit_test(after_a_long_stop_nobody_is_suspect_for_what_was_before),
         cmocka_unit_test(who_speaks_to_us_is_not_down_by_our_word_alone),
         cmocka_unit_test(where_datagrams_fail_news_goes_over_links),
         cmocka_unit_test(a_new_link_tells_a_newcomer_of_everybody_at_once),
