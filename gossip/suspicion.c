@@ -266,6 +266,12 @@ static bool speaks(const struct gossip *g, const struct gossip_row *row)
 }
 
 /* Where fewer than GOSSIP_ACCUSERS could accuse, it takes longer, and silence towards us. */
+/* Of a gateway no more its region tells us nothing, not even where it is now. */
+static bool is_of_concern(const struct gossip_row *row)
+{
+    return !row->is_abroad || row->member.is_gateway;
+}
+
 static void judge_suspect(struct gossip *g, struct gossip_row *row)
 {
     size_t needed = accusers_needed(g, row);
@@ -276,7 +282,7 @@ static void judge_suspect(struct gossip *g, struct gossip_row *row)
                      (needed == GOSSIP_ACCUSERS || !speaks(g, row));
     bool is_ours =
         row->is_accused_by_us && g->now_ms >= max_ms && gossip_may_probe(g, row) && !speaks(g, row);
-    if (is_proven || is_ours) {
+    if ((is_proven || is_ours) && is_of_concern(row)) {
         gossip_row_move(g, row, GOSSIP_DOWN, ERR_TIMEOUT);
         return;
     }
