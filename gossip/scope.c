@@ -9,8 +9,8 @@
  * gateways are down to us, by our own gateways' witness only). */
 #include "gossip/inner.h"
 
-#define UNDECIDED_MS 20000
-#define UNUSED_MS 10000 /* a member abroad that is no gateway any more is dropped after it */
+#define UNDECIDED_MS 10000 /* longer than any suspicion takes */
+#define UNUSED_MS 10000    /* a member abroad that is no gateway any more is dropped after it */
 
 /* Who cannot be dialled ranks after all who can. */
 static uint64_t rank_of(const struct gossip *g, const char *region, const struct id *id,

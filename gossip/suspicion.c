@@ -250,10 +250,11 @@ static void withdraw(struct gossip *g, struct gossip_row *row)
     gossip_row_move(g, row, GOSSIP_ALIVE, ERR_OK);
 }
 
-/* We reach it, or are not among those who try, and too few say that they do not. */
+/* It spoke, and too few say that they do not reach it. Who is no gateway hears nobody abroad: whom
+ * he holds for suspect there is refuted, proven or forgotten (scope.c). */
 static void absolve(struct gossip *g, struct gossip_row *row)
 {
-    bool is_silent = gossip_may_probe(g, row) && row->member.heard_ms <= row->suspect_ms;
+    bool is_silent = row->member.heard_ms <= row->suspect_ms;
     if (is_silent || row->is_accused_by_us)
         return;
     withdraw(g, row);
@@ -265,13 +266,13 @@ static bool speaks(const struct gossip *g, const struct gossip_row *row)
     return row->member.heard_ms > row->suspect_ms && g->now_ms - row->member.heard_ms < SPEAKS_MS;
 }
 
-/* Where fewer than GOSSIP_ACCUSERS could accuse, it takes longer, and silence towards us. */
 /* Of a gateway no more its region tells us nothing, not even where it is now. */
 static bool is_of_concern(const struct gossip_row *row)
 {
     return !row->is_abroad || row->member.is_gateway;
 }
 
+/* Where fewer than GOSSIP_ACCUSERS could accuse, it takes longer, and silence towards us. */
 static void judge_suspect(struct gossip *g, struct gossip_row *row)
 {
     size_t needed = accusers_needed(g, row);
