@@ -10,6 +10,7 @@
 #define REMEMBER_AFTER 3      /* dials of contacts in vain: they may all be dead */
 #define RECEIVE_QUEUE_MAX 200 /* datagrams that wait for a paused process, as kernels have it */
 #define REDIAL_US (200 * SWARM_MS)
+#define WALL_OFF_MAX_MS 240000
 #define SPINS_MAX 20
 #define KEY_SETTLES_US (10 * SWARM_SECOND)
 
@@ -198,6 +199,32 @@ static void dial_contact(struct swarm_node *n)
     swarm_link_send(n, contact, bytes_of(NULL, 0));
 }
 
+static size_t address_of(const struct swarm_node *n, const struct gossip_member *m)
+{
+    struct bytes node = m->records[GOSSIP_NODE].payload;
+    struct gossip_addr addr = node.data ? swarm_payload_addr(node) : (struct gossip_addr){0};
+    size_t at = addr.size ? swarm_addr_node(n->swarm, &addr) : SIZE_MAX;
+    bool is_its =
+        at != SIZE_MAX && n->swarm->nodes[at].identity == swarm_identity_of(n->swarm, &m->id);
+    return is_its ? at : SIZE_MAX;
+}
+
+/* As node/mesh/upkeep.c does, about one of the whole swarm each two seconds: datagrams do not reach
+ * a node that was started again and knows nobody, a link does. */
+static void try_one_of_the_down(struct swarm_node *n)
+{
+    size_t chosen = SIZE_MAX, down = 0, alive = 0;
+    for (size_t i = 0; i < gossip_member_count(n->gossip); i++) {
+        const struct gossip_member *m = gossip_member(n->gossip, i);
+        alive += m->state == GOSSIP_ALIVE;
+        size_t at = m->state == GOSSIP_DOWN ? address_of(n, m) : SIZE_MAX;
+        if (at != SIZE_MAX && rng_below(&n->swarm->rng, ++down) == 0)
+            chosen = at;
+    }
+    if (chosen != SIZE_MAX && rng_below(&n->swarm->rng, alive) == 0)
+        swarm_link_send(n, chosen, bytes_of(NULL, 0));
+}
+
 static bool may_be_via(const struct swarm_node *n, size_t i)
 {
     const struct swarm *s = n->swarm;
@@ -278,9 +305,23 @@ void swarm_node_take_key(struct swarm_node *n)
     take_keys(n, true);
 }
 
+/* As node/mesh/gossip_driver.c does: the core counts on from the clock at its start, so that a step
+ * of the clock makes all begin anew, links too. */
+static bool begins_anew(struct swarm_node *n)
+{
+    int64_t off_ms = n->wall_ms - n->start_wall_ms;
+    if (n->is_silent || (off_ms < WALL_OFF_MAX_MS && off_ms > -WALL_OFF_MAX_MS))
+        return false;
+    swarm_node_kill(n, false);
+    swarm_node_start(n);
+    return true;
+}
+
 static void shell_second(struct swarm_node *n)
 {
     struct swarm *s = n->swarm;
+    if (begins_anew(n))
+        return;
     post(n, s->now_us + SWARM_SECOND, SWARM_SHELL);
     n->seconds++;
     if (n->is_silent)
@@ -289,6 +330,8 @@ static void shell_second(struct swarm_node *n)
     if (!n->gossip)
         return;
     dial_contact(n);
+    if (n->seconds % 2 == 0)
+        try_one_of_the_down(n);
     if (n->only_dials && (n->seconds < 5 || n->seconds % 5 == 0))
         keep_links(n);
     if (!n->gossip)

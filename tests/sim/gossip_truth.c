@@ -4,6 +4,7 @@
 #include "tests/sim/gossip_world.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define ABROAD_US (15 * SWARM_SECOND) /* only gateways probe across regions */
 #define STRANGER_MS 21000 /* one that was down, and rises, goes after 10 s, looked at every 10 s */
@@ -34,12 +35,19 @@ static bool reaches_most(const struct swarm *s, size_t node)
     return running == 0 || 2 * reached > running;
 }
 
+/* It goes by the clock of the others: else its records are refused, or it refuses theirs. */
+static bool has_time(const struct swarm_node *n)
+{
+    return llabs(n->wall_ms) < (int64_t)SWARM_SKEW_MS &&
+           llabs(n->start_wall_ms) < (int64_t)SWARM_SKEW_MS;
+}
+
 void swarm_truth_changed(struct swarm *s)
 {
     for (size_t i = 0; i < s->identity_count; i++) {
         struct swarm_node *n = &s->nodes[i];
         bool is_well = swarm_node_runs(n) && !n->is_silent && reaches_most(s, i) &&
-                       s->identities[i].expired_us == 0;
+                       s->identities[i].expired_us == 0 && has_time(n);
         if (is_well && !n->is_well)
             n->well_us = s->now_us;
         n->is_well = is_well;
@@ -132,7 +140,7 @@ static bool is_calm(const struct swarm *s)
     bool calm = s->is_measuring && s->loss == 0 && s->tail == 0 && s->mtu == 0 &&
                 s->liar == SIZE_MAX && s->cut_count == 0 && s->now_us > s->disturbed_us + CALM_US;
     for (size_t i = 0; i < SWARM_TROUBLES_MAX; i++)
-        calm &= !s->troubles[i].is_active || s->troubles[i].type == SWARM_FAULT_CLOCK;
+        calm &= !s->troubles[i].is_active;
     for (size_t i = 0; calm && i < s->identity_count; i++)
         calm = swarm_is_well_for(s, &s->nodes[i], CALM_US) &&
                (!s->nodes[i].only_dials || s->now_us > s->flapped_us + CALM_US);
