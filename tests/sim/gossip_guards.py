@@ -2,7 +2,7 @@
 
 Text stands in the code exactly once, or gossip_mutants says so: who changes a guard changes it
 here. A detector is a scenario of gossip_sim with options, or a unit test; the first that fails
-ends it."""
+ends it. `--seed` comes last, and means that one alone."""
 import dataclasses
 
 
@@ -249,6 +249,16 @@ guard("damped_tellings", "two who do not believe each other do not keep each oth
 guard("settled_conflicts", "after a conflict of identities its owner says again who it is",
       ["twin", "mixed"],
       ("gossip/records.c", "g->settle_ms && g->now_ms >= g->settle_ms", "false"))
+guard("rivals_are_shown", "what is said twice under one version is shown to its owner",
+      ["mixed --seed 2639"],
+      ("gossip/records.c", "        gossip_post_link(g, row); /* abroad",
+       "        (void)0; /* abroad"))
+guard("rivals_of_ours", "... who goes above it", ["test_gossip_guards"],
+      ("gossip/records.c",
+       "    is_newer |= gossip_has_record(g->self, said->kind) && is_rival(g->self, part);\n", ""))
+guard("old_accusations", "what was held against somebody before a long stop is not told after it",
+      ["test_gossip_guards"],
+      ("gossip/suspicion.c", "stalled_ms > GOSSIP_SUSPECT_MAX_MS)", "stalled_ms == UINT64_MAX)"))
 guard("doubts_are_rare",
       "whom others hold for down, and we for alive, is not probed as fast as answers come",
       ["mixed", "keys"],
@@ -285,6 +295,13 @@ guard("introduction_in_pings", "... and in its pings, until it was answered",
 guard("strangers_go", "who is no gateway any more is dropped abroad",
       ["churn", "partition --nodes 30 --regions 3", "loss", "mixed"],
       ("gossip/members.c", " || gossip_is_stranger(g, row))", ")"))
+guard("strangers_are_not_judged", "... and not down before", ["mixed --seed 1306"],
+      ("gossip/suspicion.c", "(is_proven || is_ours) && is_of_concern(row)",
+       "(is_proven || is_ours) && (is_of_concern(row) || true)"))
+guard("undecided_go", "... nor is a suspect abroad alive again because time has passed",
+      ["mixed --seed 500050"],
+      ("gossip/suspicion.c", "bool is_silent = row->member.heard_ms",
+       "bool is_silent = gossip_may_probe(g, row) && row->member.heard_ms"))
 guard("told_abroad", "accusations of a member abroad reach it",
       ["regions"],
       ("gossip/suspicion.c", "        pass_on_abroad(g, subject, part);\n",
