@@ -206,6 +206,78 @@ static void only_streams_of_some_length_show_how_fast_tokens_come(void **state)
     assert_false(isnan(s.latency_p50_us));
 }
 
+static void turns_are_counted_by_the_shares_of_a_model_s_deployments(void **state)
+{
+    struct world *w = *state;
+    struct deployment *a = get(w, 1, "m", "", 0), *b = get(w, 2, "m", "", 0);
+    struct deployment *other = get(w, 1, "n", "", 0);
+    assert_true(isnan(filled(a, SECOND_MS).turn));
+    deployments_took(a, 1);
+    deployments_took(b, 0.5);
+    assert_true(filled(a, SECOND_MS).turn == 0 && filled(b, SECOND_MS).turn == 0);
+    deployments_took(a, 1);
+    deployments_took(a, 1); /* two shares of one are one of a half */
+    assert_true(filled(b, SECOND_MS).turn == -2);
+    deployments_took(b, 0.5);
+    assert_true(filled(b, SECOND_MS).turn == 0 && filled(a, SECOND_MS).turn == 0);
+    assert_true(isnan(filled(other, SECOND_MS).turn));
+}
+
+static void who_waited_long_has_not_saved_up_turns(void **state)
+{
+    struct world *w = *state;
+    struct deployment *a = get(w, 1, "m", "", 0), *b = get(w, 2, "m", "", 0);
+    deployments_took(b, 1);
+    for (int i = 0; i < 100; i++)
+        deployments_took(a, 1);
+    deployments_took(b, 1);
+    assert_true(filled(b, SECOND_MS).turn == 0);
+}
+
+static void what_runs_and_since_when_is_told(void **state)
+{
+    struct world *w = *state;
+    const struct policy_load idle = {0, 0, 4};
+    const struct deployment_end end = {.outcome = POLICY_CALL_SUCCESS, .first_byte_us = 1};
+    struct deployment *d = get(w, 1, "m", "", 0);
+    struct deployment_use one, two;
+    deployments_begin(d, idle, SECOND_MS, &one);
+    deployments_begin(d, idle, 3 * SECOND_MS, &two);
+    assert_int_equal(filled(d, 4 * SECOND_MS).running, 2);
+    assert_true(filled(d, 4 * SECOND_MS).elapsed_us == 2e6);
+    deployments_end(&one, &end, 4 * SECOND_MS, &w->rng);
+    assert_true(filled(d, 4 * SECOND_MS).elapsed_us == 1e6);
+    deployments_end(&two, &end, 4 * SECOND_MS, &w->rng);
+    assert_int_equal(filled(d, 4 * SECOND_MS).running, 0);
+}
+
+static void what_was_ours_is_noted_when_a_report_comes(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0);
+    struct policy_live live = {.age_ms = 100, .own_inflight = 2};
+    deployments_fill(d, SECOND_MS, &live);
+    assert_int_equal(live.own_reported, 2);
+    live = (struct policy_live){.age_ms = 600, .own_inflight = 5}; /* the same report */
+    deployments_fill(d, SECOND_MS + 500, &live);
+    assert_int_equal(live.own_reported, 2);
+    live = (struct policy_live){.age_ms = 0, .own_inflight = 5};
+    deployments_fill(d, SECOND_MS + 500, &live);
+    assert_int_equal(live.own_reported, 5);
+}
+
+/* What is learned of a model is forgotten with the last of its deployments, not before. */
+static void a_model_lives_as_long_as_its_rows(void **state)
+{
+    struct world *w = *state;
+    struct deployment *d = get(w, 1, "m", "", 0);
+    assert_ptr_equal(get(w, 2, "m", "", 11 * 60 * SECOND_MS)->model, d->model);
+    deployments_sweep(&w->d, 12 * 60 * SECOND_MS);
+    assert_int_equal(w->d.models.count, 1);
+    deployments_sweep(&w->d, 60 * 60 * SECOND_MS);
+    assert_int_equal(w->d.models.count, 0);
+}
+
 static void an_attempt_without_a_row_is_fine(void **state)
 {
     use(*state, NULL, POLICY_CALL_SUCCESS, 1, 0);
@@ -293,6 +365,11 @@ int main(void)
         TEST(whoever_is_busy_or_given_up_is_not_blamed),
         TEST(one_that_a_hedge_has_beaten_is_slow),
         TEST(quantiles_are_of_what_succeeded),
+        TEST(turns_are_counted_by_the_shares_of_a_model_s_deployments),
+        TEST(who_waited_long_has_not_saved_up_turns),
+        TEST(what_runs_and_since_when_is_told),
+        TEST(what_was_ours_is_noted_when_a_report_comes),
+        TEST(a_model_lives_as_long_as_its_rows),
         TEST(what_an_own_backend_served_is_summed_up_over_its_models),
         TEST(what_was_not_served_lately_is_not_known),
         TEST(only_streams_of_some_length_show_how_fast_tokens_come),
