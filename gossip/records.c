@@ -222,27 +222,17 @@ static bool is_too_often(const struct gossip *g, struct gossip_row *row)
     return row->taken++ >= VERSIONS_PER_SECOND;
 }
 
-/* Of one version, but another record than the one we hold. */
-static bool is_rival(const struct gossip_row *row, const struct gossip_part *part)
-{
-    const struct gossip_stored *s = &row->stored[part->record.kind];
-    return compare(&part->record, &row->member.records[part->record.kind]) == 0 &&
-           memcmp(s->data + s->signed_size, part->signature, CRYPTO_SIGNATURE_SIZE) != 0;
-}
-
-/* Under one version there is one record: the first one stays, whatever else its owner signed. The
- * owner is shown it: another process that ran under its key, and is gone, may have said it. */
+/* Under one version there is one record: the first one stays, whatever else its owner signed. */
 static void note_equivocation(struct gossip *g, const struct gossip_from *from,
                               struct gossip_row *row, const struct gossip_part *part)
 {
-    enum gossip_kind kind = part->record.kind;
-    if (!is_rival(row, part) || is_too_often(g, row))
+    const struct gossip_stored *s = &row->stored[part->record.kind];
+    bool is_same = memcmp(s->data + s->signed_size, part->signature, CRYPTO_SIGNATURE_SIZE) == 0;
+    if (is_same || compare(&part->record, &row->member.records[part->record.kind]) != 0 ||
+        is_too_often(g, row))
         return;
     bool is_true = verify(g, &row->member.id, row->member.key, part);
     refuse(g, from, row, is_true ? ERR_EXISTS : ERR_BAD_SIGNATURE);
-    (void)gossip_message(g);
-    if (is_true && gossip_records_put(g, row, kind, 0, gossip_message_room(g)))
-        gossip_post_link(g, row); /* abroad it may not know us */
 }
 
 /* --- our own key */
@@ -271,7 +261,6 @@ static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
     const struct gossip_signed *said = &part->record;
     const struct gossip_record *ours = &g->self->member.records[said->kind];
     bool is_newer = said->incarnation >= g->self->member.incarnation && compare(said, ours) > 0;
-    is_newer |= gossip_has_record(g->self, said->kind) && is_rival(g->self, part);
     bool is_name = may_name_twin(g, said);
     if ((!is_newer && !is_name) || is_too_often(g, g->self))
         return;
@@ -288,10 +277,8 @@ static void hear_ourselves(struct gossip *g, const struct gossip_from *from,
     if (said->incarnation == UINT64_MAX || g->now_ms < g->jump_after_ms)
         return;
     g->jump_after_ms = g->now_ms + rng_between(&g->rng, JUMP_MS / 2, JUMP_MS);
-    if (g->self->member.incarnation < said->incarnation)
-        g->self->member.incarnation = said->incarnation;
-    g->self->member.incarnation++;
-    g->first_incarnation = g->self->member.incarnation + TWIN_LIFE_S - g->uptime_ms / 1000;
+    g->self->member.incarnation = said->incarnation + 1;
+    g->first_incarnation = said->incarnation + TWIN_LIFE_S - g->uptime_ms / 1000;
     gossip_persist_ahead(g);
     publish_again(g, GOSSIP_NODE);
     publish_again(g, GOSSIP_INVENTORY);

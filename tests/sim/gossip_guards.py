@@ -249,13 +249,6 @@ guard("damped_tellings", "two who do not believe each other do not keep each oth
 guard("settled_conflicts", "after a conflict of identities its owner says again who it is",
       ["twin", "mixed"],
       ("gossip/records.c", "g->settle_ms && g->now_ms >= g->settle_ms", "false"))
-guard("rivals_are_shown", "what is said twice under one version is shown to its owner",
-      ["mixed --seed 2639"],
-      ("gossip/records.c", "        gossip_post_link(g, row); /* abroad",
-       "        (void)0; /* abroad"))
-guard("rivals_of_ours", "... who goes above it", ["test_gossip_guards"],
-      ("gossip/records.c",
-       "    is_newer |= gossip_has_record(g->self, said->kind) && is_rival(g->self, part);\n", ""))
 guard("old_accusations", "what was held against somebody before a long stop is not told after it",
       ["test_gossip_guards"],
       ("gossip/suspicion.c", "stalled_ms > GOSSIP_SUSPECT_MAX_MS)", "stalled_ms == UINT64_MAX)"))

@@ -353,29 +353,6 @@ static void two_of_one_key_do_not_chase_each_other(void **state)
     world_free(w);
 }
 
-/* As one that started under what we had persisted, too, and is gone: what it said under our version
- * came first to node 1, which nobody hears until the news of it is old. */
-static void what_another_process_said_under_our_version_does_not_stay(void **state)
-{
-    struct world *w = world_meet(3);
-    w->cut[1][0] = w->cut[1][2] = w->cut[0][1] = w->cut[2][1] = true;
-    tell_record(w, 2, 1, w->nodes[0].key, w->nodes[0].key,
-                (struct gossip_signed){.kind = GOSSIP_INVENTORY,
-                                       .incarnation = world_view(w, 0, 0)->incarnation,
-                                       .version = 1,
-                                       .issued_s = wall_s(w),
-                                       .payload = BYTES("theirs")});
-    world_publish(w, 0, GOSSIP_INVENTORY, "ours");
-    world_run(w, 1000);
-    w->cut[1][0] = w->cut[1][2] = w->cut[0][1] = w->cut[2][1] = false;
-    world_link(w, 0, 1);
-    world_run(w, 20000);
-    for (size_t i = 1; i < 3; i++)
-        assert_true(
-            bytes_equal(world_view(w, i, 0)->records[GOSSIP_INVENTORY].payload, BYTES("ours")));
-    world_free(w);
-}
-
 /* --- our own health */
 
 static void who_hears_nobody_blames_itself_and_slows_down(void **state)
@@ -552,7 +529,6 @@ int main(void)
         cmocka_unit_test(what_a_node_speaks_under_is_persisted),
         cmocka_unit_test(who_lost_its_past_is_told_of_it_at_once),
         cmocka_unit_test(two_of_one_key_do_not_chase_each_other),
-        cmocka_unit_test(what_another_process_said_under_our_version_does_not_stay),
         cmocka_unit_test(who_hears_nobody_blames_itself_and_slows_down),
         cmocka_unit_test(who_has_just_started_accuses_nobody),
         cmocka_unit_test(who_has_just_started_accuses_nobody_while_it_meets_others),
