@@ -55,7 +55,15 @@ static enum err err_of(int code)
     }
 }
 
-static enum err load(struct nvml *n)
+/* The C library keeps a failure for each thread until it is asked for twice: first it tells, then
+ * it frees. A thread that the process leaves behind would leak it. */
+static void forget_failures(void)
+{
+    (void)dlerror();
+    (void)dlerror();
+}
+
+static enum err find_calls(struct nvml *n)
 {
     void *library = dlopen(NVML_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (!library)
@@ -68,6 +76,13 @@ static enum err load(struct nvml *n)
     }
     n->is_loaded = true;
     return ERR_OK;
+}
+
+static enum err load(struct nvml *n)
+{
+    enum err e = find_calls(n);
+    forget_failures();
+    return e;
 }
 
 static enum err prepare(struct nvml *n)
