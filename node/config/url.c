@@ -107,25 +107,17 @@ enum err url_parse(struct bytes text, struct config_backend *ret_backend, struct
     if (text.size >= 8 && bytes_equal_nocase(bytes_of(text.data, 8), BYTES("https://")))
         return found_refuse(
             why, "https: is not supported yet; expected http://HOST[:PORT][/PREFIX]", text);
-    if (!bytes_starts_with(text, BYTES("http://")) || text.size >= CONFIG_TEXT_MAX)
+    struct url_parts parts;
+    if (url_split(text, &parts) != ERR_OK || bytes_find(parts.target, '?') < parts.target.size)
         return found_refuse(why, expected, text);
-
-    struct bytes rest = bytes_skip(text, 7);
-    struct bytes authority = bytes_of(rest.data, bytes_find(rest, '/'));
-    struct bytes prefix = without_trailing_slashes(bytes_skip(rest, authority.size));
-    char storage[CONFIG_TEXT_MAX + 4];
-    struct bytes host;
-    uint16_t port;
-    if (!split_dialable(with_port(authority, storage, sizeof(storage)), &host, &port) ||
-        !prefix_is_valid(prefix))
-        return found_refuse(why, expected, text);
+    struct bytes prefix = without_trailing_slashes(parts.target);
     if (ends_with(prefix, BYTES("/v1")))
         return found_refuse(
             why, "leave out the /v1 at the end: every request's path begins with it", text);
 
     bytes_to_str(text, ret_backend->url, sizeof(ret_backend->url));
-    bytes_to_str(host, ret_backend->host, sizeof(ret_backend->host));
+    bytes_to_str(parts.host, ret_backend->host, sizeof(ret_backend->host));
     bytes_to_str(prefix, ret_backend->prefix, sizeof(ret_backend->prefix));
-    ret_backend->port = port;
+    ret_backend->port = parts.port;
     return ERR_OK;
 }
