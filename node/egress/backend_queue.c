@@ -141,8 +141,7 @@ static enum err put(const struct lane *lane, struct buf *out, const char *name, 
                                       const char *labels, struct buf *out))
 {
     char labels[CERT_NAME_MAX + 64];
-    TRY(buf_printf(out, "# HELP grapevine_%s %s\n# TYPE grapevine_%s %s\n", name, help, name,
-                   kind));
+    TRY(metrics_put_head(out, name, kind, help));
     for (size_t i = 0; i < lane->backend_count; i++)
         for (uint32_t p = 0; p < QUEUE_PRIORITIES; p++) {
             const struct backend *b = lane->backends[i];

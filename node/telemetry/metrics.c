@@ -38,7 +38,7 @@ void metrics_request(struct metrics *m, const struct api_endpoint *e, int status
     m->requests[api_index(e)][i]++;
 }
 
-static enum err head(struct buf *out, const char *name, const char *type, const char *help)
+enum err metrics_put_head(struct buf *out, const char *name, const char *type, const char *help)
 {
     return buf_printf(out, "# HELP grapevine_%s %s\n# TYPE grapevine_%s %s\n", name, help, name,
                       type);
@@ -47,7 +47,7 @@ static enum err head(struct buf *out, const char *name, const char *type, const 
 static enum err single(struct buf *out, const char *name, const char *type, const char *help,
                        uint64_t value)
 {
-    TRY(head(out, name, type, help));
+    TRY(metrics_put_head(out, name, type, help));
     return buf_printf(out, "grapevine_%s %" PRIu64 "\n", name, value);
 }
 
@@ -61,7 +61,7 @@ enum err metrics_put_rows(struct buf *out, const struct metrics_row *rows, size_
 static enum err histogram(struct buf *out, const char *name, const char *help,
                           const struct metrics_histogram *h)
 {
-    TRY(head(out, name, "histogram", help));
+    TRY(metrics_put_head(out, name, "histogram", help));
     uint64_t total = 0;
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         total += h->counts[i];
@@ -81,8 +81,8 @@ const char *metrics_hedge_name(enum metrics_hedge outcome)
 
 static enum err hedges(const struct metrics *m, struct buf *out)
 {
-    TRY(head(out, "hedges_total", "counter",
-             "Attempts started beside one that took long, by what became of them."));
+    TRY(metrics_put_head(out, "hedges_total", "counter",
+                         "Attempts started beside one that took long, by what became of them."));
     for (int i = 0; i < METRICS_HEDGES; i++)
         TRY(buf_printf(out, "grapevine_hedges_total{outcome=\"%s\"} %" PRIu64 "\n",
                        metrics_hedge_name((enum metrics_hedge)i), m->hedges[i]));
@@ -91,8 +91,9 @@ static enum err hedges(const struct metrics *m, struct buf *out)
 
 static enum err requests(const struct metrics *m, struct buf *out)
 {
-    TRY(head(out, "requests_total", "counter",
-             "Requests answered, by path and status (499: the client went away first)."));
+    TRY(metrics_put_head(
+        out, "requests_total", "counter",
+        "Requests answered, by path and status (499: the client went away first)."));
     for (size_t e = 0; e <= API_COUNT; e++) {
         const struct api_endpoint *endpoint = api_at(e);
         if (!endpoint && e != API_COUNT)
@@ -107,7 +108,8 @@ static enum err requests(const struct metrics *m, struct buf *out)
             TRY(buf_printf(out, "\"} %" PRIu64 "\n", m->requests[e][s]));
         }
     }
-    TRY(head(out, "failures_total", "counter", "Failed requests and attempts, by reason."));
+    TRY(metrics_put_head(out, "failures_total", "counter",
+                         "Failed requests and attempts, by reason."));
     for (int r = 1; r < ERR_COUNT; r++)
         if (m->failures[r])
             TRY(buf_printf(out, "grapevine_failures_total{reason=\"%s\"} %" PRIu64 "\n",
@@ -117,19 +119,20 @@ static enum err requests(const struct metrics *m, struct buf *out)
 
 static enum err backends(const struct lane *lane, struct buf *out)
 {
-    TRY(head(out, "backend_up", "gauge", "1 while the backend can be given requests."));
+    TRY(metrics_put_head(out, "backend_up", "gauge", "1 while the backend can be given requests."));
     for (size_t i = 0; i < lane->backend_count; i++)
         TRY(buf_printf(out, "grapevine_backend_up{backend=\"%s\"} %d\n",
                        lane->backends[i]->cfg.name, lane->backends[i]->state == BACKEND_UP));
-    TRY(head(out, "backend_inflight", "gauge", "Requests running at the backend."));
+    TRY(metrics_put_head(out, "backend_inflight", "gauge", "Requests running at the backend."));
     for (size_t i = 0; i < lane->backend_count; i++)
         TRY(buf_printf(out, "grapevine_backend_inflight{backend=\"%s\"} %" PRIu32 "\n",
                        lane->backends[i]->cfg.name, lane->backends[i]->inflight));
-    TRY(head(out, "backend_queued", "gauge", "Requests waiting for the backend."));
+    TRY(metrics_put_head(out, "backend_queued", "gauge", "Requests waiting for the backend."));
     for (size_t i = 0; i < lane->backend_count; i++)
         TRY(buf_printf(out, "grapevine_backend_queued{backend=\"%s\"} %" PRIu32 "\n",
                        lane->backends[i]->cfg.name, lane->backends[i]->queued));
-    TRY(head(out, "backend_requests_total", "counter", "Attempts at the backend, by result."));
+    TRY(metrics_put_head(out, "backend_requests_total", "counter",
+                         "Attempts at the backend, by result."));
     for (size_t i = 0; i < lane->backend_count; i++) {
         const struct backend *b = lane->backends[i];
         TRY(buf_printf(
@@ -147,11 +150,12 @@ static enum err peers(const struct lane *lane, struct buf *out)
     unsigned by_state[4] = {0};
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++)
         by_state[mesh_peer(lane->mesh, i)->state] += mesh_peer_is_listed(mesh_peer(lane->mesh, i));
-    TRY(head(out, "peers", "gauge", "Other nodes known, by state."));
+    TRY(metrics_put_head(out, "peers", "gauge", "Other nodes known, by state."));
     for (unsigned s = 0; s < 4; s++)
         TRY(buf_printf(out, "grapevine_peers{state=\"%s\"} %u\n",
                        peer_state_name((enum peer_state)s), by_state[s]));
-    TRY(head(out, "peer_rtt_seconds", "gauge", "Smoothed round-trip time of the link to a peer."));
+    TRY(metrics_put_head(out, "peer_rtt_seconds", "gauge",
+                         "Smoothed round-trip time of the link to a peer."));
     for (size_t i = 0; i < mesh_peer_count(lane->mesh); i++) {
         const struct peer *p = mesh_peer(lane->mesh, i);
         if (p->link && p->rtt_us)
@@ -186,7 +190,8 @@ static enum err labelled(struct buf *out, const char *name, const char *label, c
 
 static enum err members(const struct gossip_counts *c, struct buf *out)
 {
-    TRY(head(out, "members", "gauge", "Nodes of the mesh by state, this one among them."));
+    TRY(metrics_put_head(out, "members", "gauge",
+                         "Nodes of the mesh by state, this one among them."));
     for (unsigned s = 0; s < 4; s++)
         TRY(labelled(out, "members", "state", gossip_state_name((enum gossip_state)s),
                      c->members[s]));
@@ -205,12 +210,13 @@ static enum err members(const struct gossip_counts *c, struct buf *out)
 
 static enum err traffic(const struct gossip_counts *c, struct buf *out)
 {
-    TRY(head(out, "gossip_packets_total", "counter", "Datagrams, and messages over links."));
+    TRY(metrics_put_head(out, "gossip_packets_total", "counter",
+                         "Datagrams, and messages over links."));
     TRY(labelled(out, "gossip_packets_total", "way", "datagram_in", c->datagrams_in));
     TRY(labelled(out, "gossip_packets_total", "way", "datagram_out", c->datagrams_out));
     TRY(labelled(out, "gossip_packets_total", "way", "link_in", c->link_messages_in));
     TRY(labelled(out, "gossip_packets_total", "way", "link_out", c->link_messages_out));
-    TRY(head(out, "gossip_bytes_total", "counter", "Their bytes."));
+    TRY(metrics_put_head(out, "gossip_bytes_total", "counter", "Their bytes."));
     TRY(labelled(out, "gossip_bytes_total", "way", "datagram_in", c->bytes_in));
     TRY(labelled(out, "gossip_bytes_total", "way", "datagram_out", c->bytes_out));
     TRY(labelled(out, "gossip_bytes_total", "way", "link_in", c->link_bytes_in));
@@ -219,12 +225,13 @@ static enum err traffic(const struct gossip_counts *c, struct buf *out)
 
 static enum err verdicts(const struct gossip_counts *c, struct buf *out)
 {
-    TRY(head(out, "gossip_records_total", "counter", "Records that came, by what they were."));
+    TRY(metrics_put_head(out, "gossip_records_total", "counter",
+                         "Records that came, by what they were."));
     TRY(labelled(out, "gossip_records_total", "verdict", "new", c->records_new));
     TRY(labelled(out, "gossip_records_total", "verdict", "known", c->records_known));
     TRY(labelled(out, "gossip_records_total", "verdict", "refused", c->records_refused));
-    TRY(head(out, "gossip_refused_total", "counter",
-             "Datagrams, records and accusations refused, by reason."));
+    TRY(metrics_put_head(out, "gossip_refused_total", "counter",
+                         "Datagrams, records and accusations refused, by reason."));
     for (int r = 1; r < ERR_COUNT; r++)
         if (c->refused[r])
             TRY(labelled(out, "gossip_refused_total", "reason", err_word((enum err)r),
@@ -249,8 +256,9 @@ static enum err load_ages(const struct lane *lane, struct buf *out)
         sum_ms += age_ms;
         count++;
     }
-    TRY(head(out, "gossip_load_age_seconds", "histogram",
-             "Since living peers signed their newest loads; an unchanged load is not sent again."));
+    TRY(metrics_put_head(
+        out, "gossip_load_age_seconds", "histogram",
+        "Since living peers signed their newest loads; an unchanged load is not sent again."));
     for (size_t b = 0; b < sizeof bounds_ms / sizeof bounds_ms[0]; b++)
         TRY(labelled(out, "gossip_load_age_seconds_bucket", "le", names[b], counts[b]));
     TRY(buf_printf(out, "grapevine_gossip_load_age_seconds_sum %" PRIu64 ".%03" PRIu64 "\n",
@@ -266,8 +274,9 @@ static enum err summaries(const struct lane *lane, struct buf *out)
         models += v->regions[i].believed.model_count;
         left_out += v->regions[i].believed.left_out;
     }
-    TRY(head(out, "region_summaries", "gauge",
-             "Other regions' summaries at hand: used; stale; or used, but in something outvoted."));
+    TRY(metrics_put_head(
+        out, "region_summaries", "gauge",
+        "Other regions' summaries at hand: used; stale; or used, but in something outvoted."));
     for (int i = 0; i < SUMMARY_VERDICTS; i++)
         TRY(labelled(out, "region_summaries", "verdict",
                      summary_verdict_name((enum summary_verdict)i), v->verdicts[i]));
@@ -291,7 +300,7 @@ static enum err gossip(const struct lane *lane, struct buf *out)
 enum err metrics_write(const struct lane *lane, struct buf *out)
 {
     const struct metrics *m = &lane->metrics;
-    TRY(head(out, "build_info", "gauge", "Always 1; the version is in the label."));
+    TRY(metrics_put_head(out, "build_info", "gauge", "Always 1; the version is in the label."));
     TRY(buf_printf(
         out, "grapevine_build_info{version=\"%s\",node=\"%s\",tier=\"%s\",region=\"%s\"} 1\n",
         lane->version, lane->config->name, tier_name(lane->config->tier), lane->config->region));

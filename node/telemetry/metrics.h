@@ -57,6 +57,9 @@ struct metrics_row { /* a figure without labels */
     const char *name, *kind, *help;
     uint64_t value;
 };
+/* HELP and TYPE of a family; grapevine_ is put before its name. */
+MUST_CHECK enum err metrics_put_head(struct buf *out, const char *name, const char *type,
+                                     const char *help);
 MUST_CHECK enum err metrics_put_rows(struct buf *out, const struct metrics_row *rows, size_t count);
 /* What is measured of the backends, and the GPUs that they use. */
 MUST_CHECK enum err metrics_figures_write(const struct lane *lane, struct buf *out);

@@ -7,12 +7,6 @@
 
 #include <inttypes.h>
 
-static enum err head(struct buf *out, const char *name, const char *type, const char *help)
-{
-    return buf_printf(out, "# HELP grapevine_%s %s\n# TYPE grapevine_%s %s\n", name, help, name,
-                      type);
-}
-
 static const struct row {
     enum figure figure;
     uint32_t scale; /* figure per unit of the metric */
@@ -49,7 +43,7 @@ static enum err backends(const struct lane *lane, struct buf *out)
 {
     uint32_t value;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        TRY(head(out, rows[i].name, "gauge", rows[i].help));
+        TRY(metrics_put_head(out, rows[i].name, "gauge", rows[i].help));
         for (size_t b = 0; b < lane->backend_count; b++)
             if (figures_get(&lane->backends[b]->figures, rows[i].figure, &value))
                 TRY(put_value(&rows[i], lane->backends[b]->cfg.name, value, out));
@@ -62,8 +56,9 @@ static enum err backends(const struct lane *lane, struct buf *out)
 static enum err memory(const struct gpus *g, bool is_used, struct buf *out)
 {
     const char *name = is_used ? "gpu_memory_used_bytes" : "gpu_memory_bytes";
-    TRY(head(out, name, "gauge",
-             is_used ? "Of the GPU's memory, in use." : "Memory of a GPU that a backend uses."));
+    TRY(metrics_put_head(out, name, "gauge",
+                         is_used ? "Of the GPU's memory, in use."
+                                 : "Memory of a GPU that a backend uses."));
     for (uint32_t i = 0; i < NVML_GPUS_MAX; i++) {
         const struct nvml_gpu *gpu = gpus_find(g, i);
         if (gpu && gpu->memory_bytes > 0)
@@ -83,7 +78,8 @@ static enum err gpus(const struct gpus *g, uint64_t now_ms, struct buf *out)
     TRY(memory(g, false, out));
     TRY(memory(g, true, out));
     TRY(metrics_put_rows(out, reads, sizeof reads / sizeof reads[0]));
-    TRY(head(out, "gpu_reading_age_seconds", "gauge", "Since the driver told about GPUs."));
+    TRY(metrics_put_head(out, "gpu_reading_age_seconds", "gauge",
+                         "Since the driver told about GPUs."));
     if (g->read_ms == 0)
         return ERR_OK;
     uint64_t age_ms = now_ms - g->read_ms;
