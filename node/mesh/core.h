@@ -90,6 +90,9 @@ static inline enum log_level mesh_level(struct mesh *m, enum mesh_lines kind, en
     return m->lines[kind].count++ < MESH_LINES_MAX ? level : LOG_DEBUG;
 }
 
+/* All of them, or those alone over which no handshake is done yet. */
+void mesh_end_links(struct mesh *m, bool open_ones_too, enum err reason);
+
 /* The callbacks of every link's HTTP/2 sessions (streams.c); a session's owner is its link. */
 extern const struct h2_ops mesh_h2_ops;
 

@@ -369,10 +369,9 @@ static void meet_again(struct peer *p)
 /* Whether the clock is right now, or was before, the others know: links are made anew, with the
  * look at each other's clock that this takes. Who is wrong stays alone, instead of refusing what is
  * good and being refused at each request. */
-static void end_links(struct mesh *m)
+static void link_anew(struct mesh *m)
 {
-    LIST_EACH_SAFE(it, tmp, &m->links)
-    link_end(LIST_ENTRY(it, struct link, node), ERR_CLOCK_SKEW);
+    mesh_end_links(m, true, ERR_CLOCK_SKEW);
     for (size_t i = 0; i < m->contact_count; i++)
         contact_hurry(&m->contacts[i]);
     for (size_t i = 0; i < m->peer_count; i++)
@@ -394,7 +393,7 @@ void gossip_driver_review_clock(struct mesh *m)
     }
     gossip_destroy(old);
     LOG(m->cfg.log, LOG_WARN, "clock_stepped", LOG_INT("by_ms", off_ms));
-    end_links(m);
+    link_anew(m);
     for (size_t i = 0; i < m->peer_count; i++)
         meet_again(&m->peers[i]->peer);
     mesh_facts_changed(m);

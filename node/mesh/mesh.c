@@ -135,7 +135,7 @@ static void stop_meeting(struct mesh *m)
         contact_stop(&m->peers[i]->contact);
 }
 
-static void end_links(struct mesh *m, bool open_ones_too, enum err reason)
+void mesh_end_links(struct mesh *m, bool open_ones_too, enum err reason)
 {
     LIST_EACH_SAFE(it, tmp, &m->links)
     {
@@ -157,7 +157,7 @@ void mesh_drain(struct mesh *m)
         return;
     m->draining = true;
     stop_meeting(m);
-    end_links(m, false, ERR_DRAINING);
+    mesh_end_links(m, false, ERR_DRAINING);
     LIST_EACH(it, &m->links)
     {
         struct link *l = LIST_ENTRY(it, struct link, node);
@@ -176,7 +176,7 @@ void mesh_close(struct mesh *m)
     gossip_driver_stop(m);
     m->closing = true;
     stop_meeting(m);
-    end_links(m, true, m->draining ? ERR_DRAINING : ERR_EOF);
+    mesh_end_links(m, true, m->draining ? ERR_DRAINING : ERR_EOF);
     link_reap(m);
     io_task_cancel(&m->reap);
     for (size_t i = 0; i < m->peer_count; i++)
