@@ -99,10 +99,14 @@ static double ahead_of(struct policy_load load)
     return load.slots > 0 ? waiting / load.slots : waiting;
 }
 
-double policy_estimate_slowness(struct policy_load load)
+double policy_estimate_slowness(double taken)
 {
-    return load.slots > 0 && load.inflight > 0 ? 1 + fmin((double)load.inflight / load.slots, 1)
-                                               : 1;
+    return 1 + fmin(taken, 1);
+}
+
+static double slowness_of(struct policy_load load)
+{
+    return policy_estimate_slowness(load.slots > 0 ? (double)load.inflight / load.slots : 0);
 }
 
 #define PARTS 3
@@ -114,7 +118,7 @@ struct first_byte {
 static struct first_byte first_byte_of(const struct policy_estimate *e, uint32_t tokens,
                                        struct policy_load load, uint64_t now_ms)
 {
-    double slowness = policy_estimate_slowness(load);
+    double slowness = slowness_of(load);
     struct first_byte f = {
         .coefficient = {value_of(&e->base, e->prior.base_us, now_ms),
                         value_of(&e->prefill, e->prior.prefill_us, now_ms),
@@ -141,8 +145,8 @@ uint64_t policy_estimate_first_byte_us(const struct policy_estimate *e,
 uint64_t policy_estimate_answer_us(const struct policy_estimate *e, uint32_t prompt_tokens_uncached,
                                    uint32_t output_tokens, struct policy_load load, uint64_t now_ms)
 {
-    double decode_us = value_of(&e->decode, e->prior.decode_us, now_ms) *
-                       policy_estimate_slowness(load) * output_tokens;
+    double decode_us =
+        value_of(&e->decode, e->prior.decode_us, now_ms) * slowness_of(load) * output_tokens;
     return whole(first_byte_of(e, prompt_tokens_uncached, load, now_ms).expected_us + decode_us);
 }
 
@@ -198,7 +202,7 @@ static void learn_decode(struct policy_estimate *e, const struct policy_observat
                          uint64_t now_ms)
 {
     double current = value_of(&e->decode, e->prior.decode_us, now_ms);
-    double slowness = policy_estimate_slowness(o->load);
+    double slowness = slowness_of(o->load);
     double change = change_of((double)o->decode_us / slowness / (o->output_tokens - 1), current);
     double step = step_of(&e->decode, change, now_ms);
     set(&e->decode, cut(current * (1 + step * change), decode_limits), 1, now_ms);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define POLICY_ESTIMATE_MAX_US UINT64_C(86400000000) /* a day */
+#define POLICY_OUTPUT_UNKNOWN 256     /* tokens of an answer, where nobody says and none was seen */
 #define POLICY_ESTIMATE_HALF_MS 60000 /* after this without a word, half of it is the prior again */
 
 enum policy_class { POLICY_CPU, POLICY_NPU, POLICY_GPU, POLICY_CLASSES };
@@ -55,8 +56,8 @@ struct policy_load {
     uint32_t slots;    /* 0: not known, then only those that wait are ahead */
 };
 
-/* 1 where nothing else runs, 2 where every slot is taken. */
-double policy_estimate_slowness(struct policy_load load);
+/* 1 where nothing else runs, 2 where every slot is taken; `taken`: requests for each slot. */
+double policy_estimate_slowness(double taken);
 
 struct policy_observation {
     struct policy_load load;

@@ -5,6 +5,7 @@
  * by who lies or errs) is cut to what can. Old reports fade towards half load, never towards idle,
  * and requests that were sent from here count in full. */
 #include "policy/decide.h"
+#include "policy/estimate.h"
 
 #include <math.h>
 
@@ -12,7 +13,6 @@
 #define SLOTS_UNKNOWN 1
 #define TOKENS_MAX 1e7
 #define INPUT_UNKNOWN 512 /* tokens */
-#define OUTPUT_UNKNOWN 256
 #define FIRST_UNKNOWN_US 300e3
 #define PREFILL_UNKNOWN_US 500
 #define DECODE_UNKNOWN_US 30e3
@@ -66,7 +66,7 @@ static double tokens_in(const struct policy_request *r)
 
 static double tokens_out(const struct policy_request *r, const struct policy_live *l)
 {
-    double likely = known(l->output_tokens, OUTPUT_UNKNOWN, TOKENS_MAX);
+    double likely = known(l->output_tokens, POLICY_OUTPUT_UNKNOWN, TOKENS_MAX);
     return fmin(known((double)r->output_tokens, TOKENS_MAX, TOKENS_MAX), likely);
 }
 
@@ -87,8 +87,7 @@ static double answer_us(const struct policy_request *r, const struct policy_live
     double first_us = known(l->first_us, ttft_us, TIME_MAX_US);
     double prefill_us = known(l->prefill_us, PREFILL_UNKNOWN_US, TIME_MAX_US) * tokens_in(r);
     double decode_us = known(l->decode_us, DECODE_UNKNOWN_US, TIME_MAX_US) * tokens_out(r, l);
-    double slowness = 1 + fmin(load, 1); /* as policy_estimate_slowness has it */
-    double service_us = slowness * (first_us + prefill_us + decode_us);
+    double service_us = policy_estimate_slowness(load) * (first_us + prefill_us + decode_us);
     double waiting = fmax(0, load - 1) * slots; /* requests ahead that have no slot */
     double cold_us = l->warm == 0 ? COLD_US : 0;
     double expected_us = waiting * service_us / slots + cold_us + service_us;

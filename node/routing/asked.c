@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define TEXT_BYTES_PER_TOKEN 4 /* of English, by common tokenizers; others have fewer */
-#define OUTPUT_UNKNOWN 256     /* this and the next as in policy/score.c */
 #define OUTPUT_LIKELY_MAX 512  /* what clients ask for at most is seldom used up */
 #define INPUT_MAX (512 * 1024) /* no engine reads more */
 #define NO_KEY bytes_of(NULL, 0)
@@ -50,7 +49,7 @@ uint32_t asked_tokens(const struct exchange *x)
 {
     int64_t written = x->scan.max_tokens;
     if (written < 0)
-        written = OUTPUT_UNKNOWN;
+        written = POLICY_OUTPUT_UNKNOWN;
     else if (written > OUTPUT_LIKELY_MAX)
         written = OUTPUT_LIKELY_MAX;
     uint64_t read = x->scan.text_bytes / TEXT_BYTES_PER_TOKEN;

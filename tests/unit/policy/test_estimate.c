@@ -47,7 +47,7 @@ static struct policy_observation truth_of(uint32_t tokens, uint32_t output, stru
     double waiting = load.queued;
     if (load.inflight >= load.slots)
         waiting += (double)(load.inflight - load.slots) + 1;
-    double slowness = policy_estimate_slowness(load);
+    double slowness = 1 + fmin((double)load.inflight / load.slots, 1);
     double us = slowness * (100000 + 500.0 * tokens) + 6000000.0 * waiting / load.slots;
     return (struct policy_observation){
         .load = load,
