@@ -12,8 +12,7 @@
 #define TOKENS_MIN 8 /* of an answer: fewer say little about the time between two */
 #define LEARNED_MS 20
 #define TYPICAL_WEIGHT 0.1 /* of the newest */
-#define LENGTH_WEIGHT 0.02
-#define LENGTH_UNKNOWN 256 /* tokens: short answers come first, so few tell nothing */
+#define LENGTH_WEIGHT 0.02 /* short answers come first, so few tell nothing */
 
 void deployments_init(struct deployments *d, const uint8_t seed[16])
 {
@@ -72,7 +71,7 @@ static struct deployment_model *model_of(struct deployments *d, struct bytes nam
     m = malloc(sizeof *m + name.size);
     if (!m)
         return NULL;
-    *m = (struct deployment_model){.output_tokens = LENGTH_UNKNOWN};
+    *m = (struct deployment_model){.output_tokens = POLICY_OUTPUT_UNKNOWN};
     memcpy(m + 1, name.data, name.size);
     m->name = bytes_of(m + 1, name.size);
     if (map_put(&d->models, m->name, m) != ERR_OK) {
@@ -299,27 +298,13 @@ static void renew_quantiles(struct deployment *d, uint64_t now_ms)
     quantiles(d->first_byte, now_ms, &d->p50_us, &d->p99_us);
 }
 
-static double error_rate_of(const struct deployments *d, struct bytes backend, uint64_t now_ms)
-{
-    uint64_t calls = 0, errors = 0;
-    LIST_EACH(it, &d->own)
-    {
-        const struct deployment *row = LIST_ENTRY(it, struct deployment, own);
-        if (!bytes_equal(row->backend, backend))
-            continue;
-        struct policy_breaker_rates rates = policy_breaker_rates(&row->breaker, now_ms);
-        calls += rates.calls;
-        errors += rates.errors;
-    }
-    return calls > 0 ? (double)errors / (double)calls : NAN;
-}
-
 struct deployments_served deployments_served(const struct deployments *d, struct bytes backend,
                                              uint64_t now_ms)
 {
-    struct deployments_served served = {.error_rate = error_rate_of(d, backend, now_ms)};
+    struct deployments_served served = {.error_rate = NAN};
     struct policy_sketch first_byte, whole, token;
     double token_us, slow_token_us;
+    uint64_t calls = 0, errors = 0;
     policy_sketch_init(&first_byte);
     policy_sketch_init(&whole);
     policy_sketch_init(&token);
@@ -328,6 +313,9 @@ struct deployments_served deployments_served(const struct deployments *d, struct
         const struct deployment *row = LIST_ENTRY(it, struct deployment, own);
         if (!bytes_equal(row->backend, backend))
             continue;
+        struct policy_breaker_rates rates = policy_breaker_rates(&row->breaker, now_ms);
+        calls += rates.calls;
+        errors += rates.errors;
         if (row->first_byte)
             policy_sketch_merge(&first_byte, row->first_byte);
         if (row->whole)
@@ -339,6 +327,8 @@ struct deployments_served deployments_served(const struct deployments *d, struct
     quantiles(&whole, now_ms, &served.latency_p50_us, &served.latency_p99_us);
     quantiles(&token, now_ms, &token_us, &slow_token_us);
     served.tokens_per_s = 1000000 / token_us;
+    if (calls > 0)
+        served.error_rate = (double)errors / (double)calls;
     return served;
 }
 
