@@ -1,67 +1,60 @@
-/* A binary heap. */
+/* See events.h. */
 #include "tests/bench/routing_quality/events.h"
+
+#include "base/heap.h"
 
 #include <stdlib.h>
 
+struct entry {
+    struct heap_node node;
+    struct event event;
+};
+
 struct events {
-    struct event *items;
-    size_t count, capacity;
+    struct heap heap;
     uint64_t order;
 };
 
+static bool is_before(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct event *x = &HEAP_ENTRY(a, const struct entry, node)->event;
+    const struct event *y = &HEAP_ENTRY(b, const struct entry, node)->event;
+    return x->at_us != y->at_us ? x->at_us < y->at_us : x->order < y->order;
+}
+
 struct events *events_create(void)
 {
-    struct events *h = calloc(1, sizeof *h);
-    if (!h)
+    struct events *e = calloc(1, sizeof *e);
+    if (!e)
         abort();
-    return h;
+    heap_init(&e->heap, is_before);
+    return e;
 }
 
-void events_destroy(struct events *h)
+void events_destroy(struct events *e)
 {
-    free(h->items);
-    free(h);
+    struct event event;
+    while (events_take(e, &event))
+        continue;
+    free(e);
 }
 
-static bool is_before(const struct event *a, const struct event *b)
+void events_put(struct events *e, uint64_t at_us, int kind, uint32_t of)
 {
-    return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+    struct entry *entry = malloc(sizeof *entry);
+    if (!entry)
+        abort();
+    entry->event = (struct event){at_us, e->order++, kind, of};
+    heap_add(&e->heap, &entry->node);
 }
 
-void events_put(struct events *h, uint64_t at_us, int kind, uint32_t of)
+bool events_take(struct events *e, struct event *ret_event)
 {
-    if (h->count == h->capacity) {
-        h->capacity = h->capacity ? 2 * h->capacity : 1024;
-        h->items = realloc(h->items, h->capacity * sizeof *h->items);
-        if (!h->items)
-            abort();
-    }
-    struct event event = {at_us, h->order++, kind, of};
-    size_t at = h->count++;
-    for (; at > 0 && is_before(&event, &h->items[(at - 1) / 2]); at = (at - 1) / 2)
-        h->items[at] = h->items[(at - 1) / 2];
-    h->items[at] = event;
-}
-
-bool events_take(struct events *h, struct event *ret_event)
-{
-    if (h->count == 0)
+    if (!e->heap.first)
         return false;
-    *ret_event = h->items[0];
-    struct event last = h->items[--h->count];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= h->count)
-            break;
-        if (child + 1 < h->count && is_before(&h->items[child + 1], &h->items[child]))
-            child++;
-        if (!is_before(&h->items[child], &last))
-            break;
-        h->items[at] = h->items[child];
-        at = child;
-    }
-    if (h->count > 0)
-        h->items[at] = last;
+    struct entry *first = HEAP_ENTRY(e->heap.first, struct entry, node);
+    heap_remove(&e->heap, &first->node);
+    *ret_event = first->event;
+    free(first);
     return true;
 }

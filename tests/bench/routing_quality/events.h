@@ -14,8 +14,8 @@ struct event {
 struct events;
 
 struct events *events_create(void);
-void events_destroy(struct events *h);
-void events_put(struct events *h, uint64_t at_us, int kind, uint32_t of);
-bool events_take(struct events *h, struct event *ret_event); /* false: empty */
+void events_destroy(struct events *e);
+void events_put(struct events *e, uint64_t at_us, int kind, uint32_t of);
+bool events_take(struct events *e, struct event *ret_event); /* false: empty */
 
 #endif

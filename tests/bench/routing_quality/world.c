@@ -253,7 +253,6 @@ static void count_one(const struct world *w, const struct request *r, struct out
     out->answered++;
     out->good += first_us <= WORLD_SLO_FIRST_US &&
                  decode_us <= (uint64_t)WORLD_SLO_TOKEN_US * (r->output - 1);
-    out->cheap += whole_us <= w->cell.fleet->ceiling_us;
     out->cost_usd += world_price(w->members[r->member].cfg, r->prompt, r->output);
     if (w->members[r->member].cfg->region != (int)(r->router % (uint32_t)w->cell.fleet->regions))
         out->egress_mib += r->output * (double)BYTES_PER_TOKEN / 1048576;

@@ -126,7 +126,6 @@ struct chooser {
 struct outcome {
     struct histogram first, whole;   /* of all but the first tenth; failed ones are not in */
     uint64_t answered, failed, good; /* good: within WORLD_SLO_* */
-    uint64_t cheap;                  /* within the fleet's ceiling */
     double cost_usd;                 /* of all attempts */
     double egress_mib;
     double flawed; /* share of the requests that went to flawed members; NAN: there are none */
