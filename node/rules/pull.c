@@ -32,59 +32,6 @@ static void again(struct rules *r, uint64_t delay_ms)
         io_timer_start(r->cfg.loop, &r->pull.timer, delay_ms, on_timer);
 }
 
-/* --- whom to ask */
-
-static void avoid(struct rules *r, const struct id *id, uint64_t for_ms)
-{
-    struct rules_pull *p = &r->pull;
-    p->avoided[p->avoided_next] =
-        (struct rules_avoided){.id = *id, .until_ms = rules_now_ms(r) + for_ms};
-    p->avoided_next = (p->avoided_next + 1) % PULL_AVOIDED_MAX;
-}
-
-static bool is_avoided(const struct rules *r, const struct id *id)
-{
-    for (size_t i = 0; i < PULL_AVOIDED_MAX; i++) {
-        const struct rules_avoided *a = &r->pull.avoided[i];
-        if (id_equal(&a->id, id) && rules_now_ms(r) < a->until_ms)
-            return true;
-    }
-    return false;
-}
-
-/* Less is better; UINT64_MAX: not at all. A node that is not ahead is asked only if it votes: two
- * replicas that wait for each other would wait for ever. */
-static uint64_t cost_of(const struct rules *r, const struct peer *p)
-{
-    const uint64_t unknown_us = UINT64_C(1) << 40;
-    const struct facts_rules *f = p->facts ? &p->facts->rules : NULL;
-    if (p->state != PEER_ALIVE || is_avoided(r, &p->id) || !f || !f->is_known)
-        return UINT64_MAX;
-    bool is_ahead = f->applied > r->pull.tip.index;
-    if (!is_ahead && !f->is_voter)
-        return UINT64_MAX;
-    if (r->pull.has_snapshot && !f->is_voter)
-        return UINT64_MAX;
-    uint64_t us = mesh_distance_us(r->mesh, p);
-    us = us == 0 || us > unknown_us ? unknown_us : us;
-    return us + (is_ahead ? 0 : 4 * unknown_us) + (p->link ? 0 : 2 * unknown_us);
-}
-
-static struct peer *choose(const struct rules *r)
-{
-    struct peer *best = NULL;
-    uint64_t best_cost = UINT64_MAX;
-    for (size_t i = 0; i < mesh_peer_count(r->mesh); i++) {
-        struct peer *p = mesh_peer(r->mesh, i);
-        uint64_t cost = cost_of(r, p);
-        if (cost < best_cost) {
-            best = p;
-            best_cost = cost;
-        }
-    }
-    return best;
-}
-
 static void accuse(struct rules *r, const char *what, enum err e)
 {
     struct peer *p = mesh_peer_find(r->mesh, &r->pull.source);
@@ -93,7 +40,7 @@ static void accuse(struct rules *r, const char *what, enum err e)
         LOG_STR("what", what), LOG_ERR(e), LOG_UINT("index", r->pull.tip.index));
     TRACE(r->cfg.trace, r->cfg.identity->cert.name, "replica_source_lies",
           LOG_STR("peer", p ? p->name : "?"), LOG_STR("what", what));
-    avoid(r, &r->pull.source, LIAR_MS);
+    source_avoid(r, &r->pull.source, LIAR_MS);
 }
 
 /* --- writing while there is no core */
@@ -224,7 +171,7 @@ static void on_bad_range(struct rules *r, enum err e, const char *what)
     else if (e == ERR_LIMIT || e == ERR_NO_MEMORY || e == ERR_NOT_ALLOWED ||
              e == ERR_CERT_EXPIRED) {
         LOG(r->cfg.log, LOG_DEBUG, "range_not_taken", LOG_STR("what", what), LOG_ERR(e));
-        avoid(r, &r->pull.source, BUSY_MS);
+        source_avoid(r, &r->pull.source, BUSY_MS);
     } else {
         accuse(r, what, e);
     }
@@ -290,7 +237,7 @@ static void on_part(struct rules_ask *ask, enum err e)
     } else {
         LOG(r->cfg.log, LOG_DEBUG, "snapshot_part_refused", LOG_ERR(e),
             LOG_INT("status", ask->status), LOG_BYTES("word", buf_bytes(&ask->in)));
-        avoid(r, &r->pull.source, BUSY_MS);
+        source_avoid(r, &r->pull.source, BUSY_MS);
     }
     again(r, AGAIN_MS);
 }
@@ -377,7 +324,7 @@ static void on_range(struct rules_ask *ask, enum err e)
     if (e != ERR_OK || ask->status != 200) {
         LOG(r->cfg.log, LOG_DEBUG, "range_refused", LOG_ERR(e), LOG_INT("status", ask->status),
             LOG_BYTES("word", buf_bytes(&ask->in)));
-        avoid(r, &r->pull.source, BUSY_MS);
+        source_avoid(r, &r->pull.source, BUSY_MS);
         again(r, AGAIN_MS);
         return;
     }
@@ -413,7 +360,7 @@ void pull_look(struct rules *r)
         return; /* pull_on_applied goes on */
     if (p->tip.index < r->head.index)
         forget_pending(r);
-    struct peer *peer = choose(r);
+    struct peer *peer = source_choose(r);
     if (!peer)
         return; /* once a second, and with what gossip brings */
     if (!peer->link) {

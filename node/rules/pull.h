@@ -1,5 +1,5 @@
-/* A replica's side of the log: what it fetches (pull.c), what others fetch from it and from voters
- * (serve.c). Inside node/rules only. */
+/* A replica's side of the log: what it fetches (pull.c) and from whom (source.c), and what others
+ * fetch from it and from voters (serve.c). Inside node/rules only. */
 #ifndef NODE_RULES_PULL_H
 #define NODE_RULES_PULL_H
 
@@ -48,6 +48,12 @@ void pull_on_installed(struct rules *r, enum err e);
 void pull_on_saved(struct rules *r, const struct raft_event *made);
 /* Raft's messages come to us: this node is to be a member. */
 void pull_on_called(struct rules *r, const struct raft_message *message);
+
+/* --- source.c */
+
+/* The best one; NULL: nobody has what is wanted, or those who have are avoided. */
+struct peer *source_choose(const struct rules *r);
+void source_avoid(struct rules *r, const struct id *id, uint64_t for_ms);
 
 /* --- serve.c */
 
