@@ -105,6 +105,7 @@ static void a_leader_whose_clock_has_stepped_refuses_nothing_for_want_of_time(vo
     world_start(&w);
     member_vote(&w.members[0], 3);
     WORLD_UNTIL(&w, member_status(&w.members[2]).is_voter && world_is_one(&w, 3));
+    world_run(&w, SECOND); /* the change ends: until then nothing goes without a */
     assert_true(member_status(&w.members[0]).is_leader);
     sim_host_step_clock(w.sim, "a", 48ll * 3600 * 1000);
     submit_as(&w.members[1], &w.admin, ++w.sequence, "x.in-time", &a);
