@@ -74,13 +74,18 @@ static enum err check_key(void *owner, uint64_t number, const uint8_t key[KEYRIN
     return n->lane.rules ? rules_check_key(n->lane.rules, number, key) : ERR_OK;
 }
 
+static void on_rules(void *owner, struct peer *peer)
+{
+    struct node *n = owner;
+    if (n->lane.rules)
+        rules_on_peer(n->lane.rules, peer);
+}
+
 static void on_peer(void *owner, struct peer *peer)
 {
     struct node *n = owner;
-    (void)peer;
     candidates_invalidate(&n->lane.candidates);
-    if (n->lane.rules)
-        rules_on_peers(n->lane.rules);
+    on_rules(owner, peer);
 }
 
 static enum err persist_incarnation(void *owner, uint64_t incarnation)
@@ -133,6 +138,7 @@ static const struct mesh_ops mesh_ops = {
     .persist_remembered = persist_remembered,
     .on_identity_taken = on_identity_taken,
     .on_abroad = on_abroad,
+    .on_rules = on_rules,
     .on_accused = on_accused,
     .admit = admit,
     .check_key = check_key,

@@ -1,7 +1,8 @@
 /* A peer's request under rules that this node does not have yet: news of them is under way, and
- * usually a few milliseconds behind. It waits for them, for a moment; then the pipeline goes on
- * where it stood, and refuses if they have still not come. Where none will be applied, for want of
- * room or at all, nobody waits: others can answer meanwhile. */
+ * usually a few milliseconds behind; where not, that peer is asked for them. The request waits for
+ * a moment; then the pipeline goes on where it stood, and refuses if they have still not come.
+ * Where none will be applied, for want of room or at all, nobody waits: others can answer
+ * meanwhile. */
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
 
@@ -72,6 +73,7 @@ bool exchange_await_epoch(struct exchange *x)
     p->watcher.on_epoch = on_epoch;
     list_init(&p->watcher.node);
     rules_watch(x->lane->rules, &p->watcher);
+    rules_hear_epoch(x->lane->rules, x->from, x->epoch);
     io_timer_start(x->lane->loop, &p->timer, PATIENCE_MS, on_timer);
     x->call.patience = p;
     x->call_ops = &ops;

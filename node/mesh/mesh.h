@@ -103,9 +103,10 @@ struct mesh_ops {
     /* Our own facts, now; borrowed until the next call. mesh_addr and rules are filled in by
      * the mesh. */
     const struct facts *(*facts)(void *owner);
-    /* A peer's state changed, or what it offers. Not its load, which comes with every answer and is
-     * read from the peer when it is needed. May be NULL. */
+    /* A peer's state changed, or what it offers; its load is read when needed. May be NULL. */
     void (*on_peer)(void *owner, struct peer *peer);
+    /* What a peer says of the rules changed. Called from within a step, as on_identity_taken. */
+    void (*on_rules)(void *owner, struct peer *peer);
     /* Our incarnation will be this, or less: it must be on disk on return. An error: nothing is
      * sent under it. NULL: nothing is kept (tests). */
     enum err (*persist_incarnation)(void *owner, uint64_t incarnation);
@@ -121,8 +122,7 @@ struct mesh_ops {
     /* These deployments failed the peer, as of `ms` (io_now_ms). May be NULL. */
     void (*on_accused)(void *owner, struct peer *, const uint64_t *hashes, size_t, uint64_t ms);
     /* Whether a node with good certificates may be here. OK; REVOKED; NOT_ADMITTED: a link to it is
-     * provisional, it may bring its admission (mesh_cfg.admission) and nothing else. NULL: all
-     * may. */
+     * provisional, it may bring its admission (mesh_cfg.admission) alone. NULL: all may. */
     enum err (*admit)(void *owner, const struct id *node);
     /* Whether the rules have this key of gossip under this number. NOT_FOUND: not yet; NOT_ALLOWED:
      * never. NULL: whoever signs a ring may. */

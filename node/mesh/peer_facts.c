@@ -129,10 +129,14 @@ static bool is_of_this_life(const struct gossip_member *member)
 /* They are left out of most loads; what an earlier one of this life said stays. */
 static void take_rules(struct peer_slot *slot, const struct facts_report *report, uint64_t life)
 {
+    const struct mesh *m = slot->mesh;
     if (!report->rules.is_known && slot->rules_life == life)
         return;
+    bool is_news = !facts_rules_equal(&slot->facts.rules, &report->rules);
     slot->facts.rules = report->rules;
     slot->rules_life = life;
+    if (is_news && m->ops->on_rules)
+        m->ops->on_rules(m->owner, &slot->peer);
 }
 
 static void take_backends(struct peer_slot *slot, const struct facts_report *report)

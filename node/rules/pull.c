@@ -26,7 +26,7 @@ static void on_timer(struct io_timer *timer)
     pull_look(LIST_ENTRY(timer, struct rules, pull.timer));
 }
 
-static void again(struct rules *r, uint64_t delay_ms)
+void pull_again(struct rules *r, uint64_t delay_ms)
 {
     if (r->pull.is_on)
         io_timer_start(r->cfg.loop, &r->pull.timer, delay_ms, on_timer);
@@ -175,7 +175,7 @@ static void on_bad_range(struct rules *r, enum err e, const char *what)
     } else {
         accuse(r, what, e);
     }
-    again(r, AGAIN_MS);
+    pull_again(r, AGAIN_MS);
 }
 
 /* --- snapshots */
@@ -217,7 +217,7 @@ static void take_log(struct rules *r)
     if (peer)
         ask_range(r, peer);
     else
-        again(r, AGAIN_MS);
+        pull_again(r, AGAIN_MS);
 }
 
 static void on_part(struct rules_ask *ask, enum err e)
@@ -239,7 +239,7 @@ static void on_part(struct rules_ask *ask, enum err e)
             LOG_INT("status", ask->status), LOG_BYTES("word", buf_bytes(&ask->in)));
         source_avoid(r, &r->pull.source, BUSY_MS);
     }
-    again(r, AGAIN_MS);
+    pull_again(r, AGAIN_MS);
 }
 
 static void ask_part(struct rules *r, struct peer *peer)
@@ -252,13 +252,13 @@ static void ask_part(struct rules *r, struct peer *peer)
         memcpy(get.content, p->snapshot.content, sizeof get.content);
     }
     buf_init(&wire, RAFT_MESSAGE_MAX);
-    p->source = peer->id;
     enum err e = raft_message_encode(&get, &wire);
     if (e == ERR_OK)
         e = ask_start(r, &p->ask, peer, BYTES("snapshot"), buf_bytes(&wire), RAFT_MESSAGE_MAX,
                       on_part);
+    source_asked(r, peer);
     if (e != ERR_OK)
-        again(r, AGAIN_MS);
+        pull_again(r, AGAIN_MS);
     buf_fini(&wire);
 }
 
@@ -281,7 +281,7 @@ void pull_on_installed(struct rules *r, enum err e)
         bool is_ours = e == ERR_DISK_FULL || e == ERR_IO || e == ERR_NO_MEMORY;
         if (!is_ours)
             accuse(r, "snapshot", e);
-        again(r, is_ours ? RULES_SECOND_MS : AGAIN_MS);
+        pull_again(r, is_ours ? RULES_SECOND_MS : AGAIN_MS);
         return;
     }
     r->apply.to = r->head.index;
@@ -318,14 +318,14 @@ static void on_range(struct rules_ask *ask, enum err e)
         return;
     if (e == ERR_OK && ask->status == 410) {
         begin_snapshot(r);
-        again(r, 0);
+        pull_again(r, 0);
         return;
     }
     if (e != ERR_OK || ask->status != 200) {
         LOG(r->cfg.log, LOG_DEBUG, "range_refused", LOG_ERR(e), LOG_INT("status", ask->status),
             LOG_BYTES("word", buf_bytes(&ask->in)));
         source_avoid(r, &r->pull.source, BUSY_MS);
-        again(r, AGAIN_MS);
+        pull_again(r, AGAIN_MS);
         return;
     }
     r->heard_ms = rules_now_ms(r);
@@ -333,7 +333,7 @@ static void on_range(struct rules_ask *ask, enum err e)
     if (e != ERR_OK)
         on_bad_range(r, e, what);
     else if (r->pull.awaited == 0)
-        again(r, 0);
+        pull_again(r, 0);
 }
 
 static void ask_range(struct rules *r, struct peer *peer)
@@ -343,15 +343,18 @@ static void ask_range(struct rules *r, struct peer *peer)
     buf_init_fixed(&target, (uint8_t *)text, sizeof text);
     CHECK(buf_printf(&target, "log?from=%llu", (unsigned long long)r->pull.tip.index + 1) ==
           ERR_OK);
-    r->pull.source = peer->id;
-    if (ask_start(r, &r->pull.ask, peer, buf_bytes(&target), bytes_of(NULL, 0), ASK_BODY_MAX,
-                  on_range) != ERR_OK)
-        again(r, AGAIN_MS);
+    enum err e = ask_start(r, &r->pull.ask, peer, buf_bytes(&target), bytes_of(NULL, 0),
+                           ASK_BODY_MAX, on_range);
+    source_asked(r, peer);
+    if (e != ERR_OK)
+        pull_again(r, AGAIN_MS);
 }
 
 void pull_look(struct rules *r)
 {
     struct rules_pull *p = &r->pull;
+    if (p->is_on && p->ask.is_open && source_is_late(r))
+        ask_cancel(&p->ask);
     bool is_busy =
         p->ask.is_open || p->awaited != 0 || r->dump.has_install || r->dump.is_installing;
     if (!p->is_on || is_busy || !rules_goes_on(r) || room_is_full(r))
@@ -360,13 +363,13 @@ void pull_look(struct rules *r)
         return; /* pull_on_applied goes on */
     if (p->tip.index < r->head.index)
         forget_pending(r);
-    struct peer *peer = source_choose(r);
+    struct peer *peer = source_choose(r, NULL);
     if (!peer)
         return; /* once a second, and with what gossip brings */
     if (!peer->link) {
         p->source = peer->id; /* a link is wanted; want_links */
         mesh_want_links(r->mesh, &peer->id, 1);
-        again(r, AGAIN_MS);
+        pull_again(r, AGAIN_MS);
     } else if (p->has_snapshot) {
         ask_part(r, peer);
     } else {
@@ -448,7 +451,7 @@ void pull_start(struct rules *r)
     if (boot.last > r->head.index)
         review_stored(r, &boot);
     apply_kick(r);
-    again(r, 0);
+    pull_again(r, 0);
 }
 
 void pull_stop(struct rules *r)

@@ -18,6 +18,11 @@ struct rules_pull {
     bool is_on;
     struct rules_ask ask;
     struct id source; /* who was chosen last; zero: nobody */
+    /* since when somebody is known to have what the source does not give; 0: nobody is */
+    uint64_t late_ms;
+    size_t got;          /* bytes of its answer by then */
+    struct id told;      /* who judged by newer rules than ours, ... */
+    uint64_t told_epoch; /* ... by these */
     struct io_timer timer;
     struct rules_avoided avoided[PULL_AVOIDED_MAX];
     size_t avoided_next;
@@ -33,14 +38,15 @@ struct rules_pull {
     bool has_snapshot;
     struct raft_snapshot snapshot;
     uint64_t offset;
-    struct raft_base saved; /* of the newest own snapshot */
-    uint64_t ranges, bytes, lies;
+    struct raft_base saved;             /* of the newest own snapshot */
+    uint64_t ranges, bytes, lies, left; /* left: sources that gave nothing */
 };
 
 void pull_init(struct rules *r);
 void pull_start(struct rules *r);
 void pull_stop(struct rules *r);
 void pull_look(struct rules *r);
+void pull_again(struct rules *r, uint64_t delay_ms); /* looks then */
 void pull_on_stored(struct rules *r, uint64_t token);
 void pull_on_applied(struct rules *r);
 void pull_on_installed(struct rules *r, enum err e);
@@ -51,9 +57,16 @@ void pull_on_called(struct rules *r, const struct raft_message *message);
 
 /* --- source.c */
 
-/* The best one; NULL: nobody has what is wanted, or those who have are avoided. */
-struct peer *source_choose(const struct rules *r);
+/* The best one but `but` (NULL: of all). NULL: nobody has what is wanted, or those who have are
+ * avoided. */
+struct peer *source_choose(const struct rules *r, const struct id *but);
 void source_avoid(struct rules *r, const struct id *id, uint64_t for_ms);
+/* The question was just put to it. */
+void source_asked(struct rules *r, const struct peer *peer);
+/* The peer said something new, perhaps that it is ahead. O(1). */
+void source_hear(struct rules *r, const struct peer *peer);
+/* While a question is open: true if the source is to be given up for another. */
+bool source_is_late(struct rules *r);
 
 /* --- serve.c */
 

@@ -236,10 +236,12 @@ enum err rules_check_key(const struct rules *r, uint64_t number,
     return k.is_same ? ERR_OK : ERR_NOT_ALLOWED;
 }
 
-void rules_on_peers(struct rules *r)
+void rules_on_peer(struct rules *r, const struct peer *peer)
 {
-    if (r->pull.is_on && r->mesh)
-        io_task_post(r->cfg.loop, &r->peers);
+    if (!r->pull.is_on || !r->mesh)
+        return;
+    source_hear(r, peer);
+    io_task_post(r->cfg.loop, &r->peers);
 }
 
 static void on_peers(struct io_task *task)
@@ -370,6 +372,7 @@ void rules_counts(const struct rules *r, struct rules_counts *ret_counts)
                                         .ranges_pulled = r->pull.ranges,
                                         .bytes_pulled = r->pull.bytes,
                                         .lies = r->pull.lies,
+                                        .sources_left = r->pull.left,
                                         .pullers = r->serve.waiting_count,
                                         .pullers_refused = r->serve.refused};
     memcpy(ret_counts->commit_slots, r->commit_slots, sizeof ret_counts->commit_slots);

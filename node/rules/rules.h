@@ -117,6 +117,7 @@ struct rules_counts {
     uint64_t commits, commit_total_us;    /* of the log's disk; by time: up to 64 us << i */
     uint64_t commit_slots[RULES_COMMIT_SLOTS];
     uint64_t ranges_pulled, bytes_pulled, lies; /* as a replica */
+    uint64_t sources_left;                      /* ... that gave nothing while others had news */
     uint64_t pullers, pullers_refused;          /* by this node: waiting now; too many */
 };
 void rules_counts(const struct rules *r, struct rules_counts *ret_counts);
@@ -171,8 +172,11 @@ MUST_CHECK enum err rules_admit(const struct rules *r, const struct id *node);
 MUST_CHECK enum err rules_check_key(const struct rules *r, uint64_t number,
                                     const uint8_t key[CRYPTO_AEAD_KEY_SIZE]);
 
-/* Peers came, went or said something new: who pulls may go on. */
-void rules_on_peers(struct rules *r);
+/* The peer came, went or said something new: who pulls may go on. O(1) but for one look a turn. */
+void rules_on_peer(struct rules *r, const struct peer *peer);
+/* It judges by the rules of this epoch: where that is news, they are asked of it, if whoever is
+ * being asked does not give them in a moment. */
+void rules_hear_epoch(struct rules *r, const struct peer *peer, uint64_t epoch);
 
 /* Paths on links that are ours; all begin with it. */
 #define RULES_TARGET "/mesh/v1/rules/"

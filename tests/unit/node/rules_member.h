@@ -101,9 +101,8 @@ static inline enum err member_on_request(void *owner, struct peer *peer, struct 
 static inline void member_on_peer(void *owner, struct peer *peer)
 {
     struct member *m = owner;
-    (void)peer;
     if (m->rules)
-        rules_on_peers(m->rules);
+        rules_on_peer(m->rules, peer);
 }
 
 static inline enum err member_admit(void *owner, const struct id *node)
@@ -115,6 +114,7 @@ static inline enum err member_admit(void *owner, const struct id *node)
 static const struct mesh_ops member_mesh_ops = {.on_request = member_on_request,
                                                 .facts = member_facts,
                                                 .on_peer = member_on_peer,
+                                                .on_rules = member_on_peer,
                                                 .admit = member_admit};
 
 static inline void member_on_change(void *owner, uint32_t kinds)
