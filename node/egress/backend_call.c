@@ -55,12 +55,12 @@ static void on_head(struct client_call *call, const struct http_head *head)
     struct backend *b = a->call.backend.backend;
     if (head->status == 429 || head->status >= 500) {
         uint64_t retry_after_ms = forward_retry_after_ms(head);
+        enum err e = head->status == 429 ? ERR_BACKEND_BUSY : ERR_BACKEND_FAILED;
         if (head->status == 429 || head->status == 503)
             backend_note_busy(b, retry_after_ms);
-        if (attempt_is_dispensable(a)) {
+        if (attempt_is_dispensable(a, e)) {
             client_cancel(call);
-            call_failed(a, head->status == 429 ? ERR_BACKEND_BUSY : ERR_BACKEND_FAILED,
-                        retry_after_ms);
+            call_failed(a, e, retry_after_ms);
             return;
         }
     }

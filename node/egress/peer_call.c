@@ -88,10 +88,11 @@ static bool is_failure(struct attempt *a, const struct http_head *head)
     }
     bool elsewhere = err_class(e) == ERR_CLASS_RETRY || e == ERR_MODEL_NOT_FOUND ||
                      e == ERR_CLOCK_SKEW; /* the peer's clock, or ours: not the client's */
-    if (!elsewhere || !attempt_is_dispensable(a))
+    e = e == ERR_MODEL_NOT_FOUND ? ERR_NO_CANDIDATE : e;
+    if (!elsewhere || !attempt_is_dispensable(a, e))
         return false;
     mesh_stream_cancel(&a->call.peer.stream);
-    call_failed(a, e == ERR_MODEL_NOT_FOUND ? ERR_NO_CANDIDATE : e, forward_retry_after_ms(head));
+    call_failed(a, e, forward_retry_after_ms(head));
     return true;
 }
 

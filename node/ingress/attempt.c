@@ -175,7 +175,7 @@ void attempt_stop_all(struct exchange *x)
     stop_others(x, NULL);
 }
 
-bool attempt_is_dispensable(const struct attempt *a)
+bool attempt_is_dispensable(struct attempt *a, enum err reason)
 {
     const struct exchange *x = a->x;
     if (x->state != EXCHANGE_WAITING)
@@ -183,7 +183,10 @@ bool attempt_is_dispensable(const struct attempt *a)
     for (uint32_t i = 0; i < x->attempt_count; i++)
         if (&x->attempts[i] != a && x->attempts[i].state != ATTEMPT_OVER)
             return true;
-    return attempt_may_start(x) && choose_has_other(x->lane, x);
+    a->failure = reason; /* which may let it be asked again */
+    bool has_other = attempt_may_start(x) && choose_has_other(x->lane, x);
+    a->failure = ERR_OK;
+    return has_other;
 }
 
 static void note_failure(struct attempt *a, enum err reason, uint64_t retry_after_ms)

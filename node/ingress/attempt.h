@@ -55,9 +55,9 @@ struct attempt {
 };
 
 /* --- for the egress */
-/* May this answer, a failure, be thrown away? Nothing was sent to the client, and another attempt
- * runs or can be made. */
-bool attempt_is_dispensable(const struct attempt *a);
+/* May this answer, a failure for this reason, be thrown away? Nothing was sent to the client, and
+ * another attempt runs or can be made. */
+bool attempt_is_dispensable(struct attempt *a, enum err reason);
 /* It ended without an answer; it holds nothing any more. The exchange waits for the other one, or
  * tries elsewhere, or fails. */
 void attempt_failed(struct attempt *a, enum err reason, uint64_t retry_after_ms);

@@ -52,7 +52,13 @@ static bool region_load_of(const struct lane *lane, const struct candidate *c, s
 /* --- whether it can be asked */
 
 /* `again`: what broke off once on the way to a peer, or at one of its engines before a byte came
- * here, does not count. */
+ * here, does not count; nor that it had not heard of our rules, which while voters elect may take
+ * longer than it waited. */
+static bool is_passing(enum err failure)
+{
+    return failure == ERR_LINK_LOST || failure == ERR_EPOCH_BEHIND;
+}
+
 static bool was_tried(const struct live_round *round, const struct candidate *c)
 {
     const struct exchange *x = round->x;
@@ -61,7 +67,7 @@ static bool was_tried(const struct live_round *round, const struct candidate *c)
         const struct candidate *tried = &x->attempts[i].choice.candidate;
         if (tried->backend != c->backend || tried->peer != c->peer)
             continue;
-        if (!round->again || !c->peer || x->attempts[i].failure != ERR_LINK_LOST || lost++ > 0)
+        if (!round->again || !c->peer || !is_passing(x->attempts[i].failure) || lost++ > 0)
             return true;
     }
     return false;

@@ -16,7 +16,7 @@ struct live_round {
     bool local_only;      /* for requests that came over a hop */
     bool via;             /* also gateways that only lead to who has the model */
     bool doubtful;        /* also those who may take a while to fail */
-    bool again;           /* also a peer whose first answer got lost */
+    bool again;           /* also a peer that could not answer for once */
     bool busy;            /* also those who asked not to be asked before a time */
 };
 
