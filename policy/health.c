@@ -1,5 +1,5 @@
-/* The score, the median and the panic threshold behind health.h. The n-th smallest of an array is
- * found by halving the range of possible values, which needs neither memory nor an order. */
+/* The score and the median behind health.h. The n-th smallest of an array is found by halving the
+ * range of possible values, which needs neither memory nor an order. */
 #include "policy/health.h"
 
 #include <math.h>
@@ -53,34 +53,26 @@ double policy_health_score(const struct policy_health_facts *facts,
     return score;
 }
 
-/* --- the n-th smallest */
+/* --- the median */
 
-/* Numbers in the order of doubles; what is not a number comes last. */
-static uint64_t key_of(double value)
+/* In the order of the latencies, which are positive. */
+static uint64_t key_of(double latency_us)
 {
     uint64_t bits;
-    if (isnan(value))
-        return UINT64_MAX;
-    memcpy(&bits, &value, sizeof bits);
-    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+    memcpy(&bits, &latency_us, sizeof bits);
+    return bits;
 }
 
-/* `is_in` says which values count; NULL: those that are known latencies. */
-static bool counts(const double *values, const bool *is_in, size_t i)
-{
-    return is_in ? is_in[i] : is_known(values[i]);
-}
-
-/* Key of the n-th smallest, from 0, of those that count: bit by bit the largest that has no more
+/* The n-th smallest key, from 0, of the known latencies: bit by bit the largest that has no more
  * than n below it. */
-static uint64_t nth_key(const double *values, const bool *is_in, size_t count, size_t n)
+static uint64_t nth_key(const double *latencies_us, size_t count, size_t n)
 {
     uint64_t key = 0;
-    for (int bit = 63; bit >= 0; bit--) {
+    for (int bit = 62; bit >= 0; bit--) {
         uint64_t trial = key | UINT64_C(1) << bit;
         size_t below = 0;
         for (size_t i = 0; i < count; i++)
-            below += counts(values, is_in, i) && key_of(values[i]) < trial;
+            below += is_known(latencies_us[i]) && key_of(latencies_us[i]) < trial;
         if (below <= n)
             key = trial;
     }
@@ -94,37 +86,8 @@ double policy_health_median(const double *latencies_us, size_t count)
         known += is_known(latencies_us[i]);
     if (known == 0)
         return 0;
-    uint64_t bits = nth_key(latencies_us, NULL, count, (known - 1) / 2) & ~(UINT64_C(1) << 63);
+    uint64_t bits = nth_key(latencies_us, count, (known - 1) / 2);
     double median;
     memcpy(&median, &bits, sizeof median);
     return median;
-}
-
-/* --- panic */
-
-static size_t admit(bool *is_ejected, const double *badness, size_t count, size_t wanted)
-{
-    uint64_t last = nth_key(badness, is_ejected, count, wanted - 1);
-    size_t admitted = 0;
-    for (size_t i = 0; i < count; i++)
-        if (is_ejected[i] && key_of(badness[i]) < last) {
-            is_ejected[i] = false;
-            admitted++;
-        }
-    for (size_t i = 0; i < count && admitted < wanted; i++)
-        if (is_ejected[i] && key_of(badness[i]) == last) {
-            is_ejected[i] = false;
-            admitted++;
-        }
-    return admitted;
-}
-
-size_t policy_panic(bool *is_ejected, const double *badness, size_t count, double share_max)
-{
-    double share = share_max >= 0 ? fmin(share_max, 1) : 0;
-    size_t allowed = (size_t)(share * (double)count);
-    size_t ejected = 0;
-    for (size_t i = 0; i < count; i++)
-        ejected += is_ejected[i];
-    return ejected > allowed ? admit(is_ejected, badness, count, ejected - allowed) : 0;
 }

@@ -41,9 +41,4 @@ double policy_health_score(const struct policy_health_facts *facts,
 /* The (lower) median of those that are known, as above; 0 when none is. Linear in count. */
 double policy_health_median(const double *latencies_us, size_t count);
 
-/* Panic threshold: where more than share_max (0..1) of all `count` are ejected, the least bad of
- * them are admitted again until no more than that are. badness: larger is worse, not a number is
- * worst; equal ones in order. Returns how many it let in. Linear in count. */
-size_t policy_panic(bool *is_ejected, const double *badness, size_t count, double share_max);
-
 #endif

@@ -272,6 +272,30 @@ static void a_suspect_is_chosen_only_when_no_good_one_is_left(void **state)
     assert_ptr_equal(choice_of(w).candidate.backend, busy);
 }
 
+/* A bad signal empties no pool: what is ejected is asked when nobody else is left. */
+static void where_all_breakers_are_open_they_are_asked_all_the_same(void **state)
+{
+    struct lane_world *w = *state;
+    struct peer *peers[3];
+    for (size_t i = 0; i < 3; i++)
+        peers[i] = lane_add_peer(w, "m");
+    for (size_t i = 0; i < 3; i++) {
+        struct deployment *d = NULL;
+        for (unsigned k = 0; k < 1000 && !d; k++) {
+            struct choice c = choice_of(w);
+            d = c.candidate.peer == peers[i] ? c.candidate.deployment : NULL;
+        }
+        assert_non_null(d);
+        d->breaker.state = POLICY_OPEN;
+        d->breaker.open_until_ms = UINT64_MAX;
+        if (i < 2)
+            assert_int_equal(times_peer(w, peers[i], 200), 0);
+    }
+    assert_string_equal(choice_of(w).reason, "suspect");
+    for (size_t i = 0; i < 3; i++)
+        assert_true(times_peer(w, peers[i], 300) > 50);
+}
+
 static void a_busy_backend_is_good_again_when_its_time_is_over(void **state)
 {
     struct lane_world *w = *state;
@@ -521,6 +545,7 @@ int main(void)
         LANE_TEST(after_a_hop_an_own_backend_comes_first_however_loaded),
         LANE_TEST(after_the_last_hop_only_own_backends_are_left),
         LANE_TEST(a_suspect_is_chosen_only_when_no_good_one_is_left),
+        LANE_TEST(where_all_breakers_are_open_they_are_asked_all_the_same),
         LANE_TEST(a_busy_backend_is_good_again_when_its_time_is_over),
         LANE_TEST(nobody_serving_it_is_not_the_same_as_nobody_able_now),
         LANE_TEST(a_peer_whose_answer_got_lost_is_asked_again_when_nobody_else_is_left),

@@ -159,97 +159,6 @@ static void the_median_is_that_of_a_sorted_array(void **state)
     }
 }
 
-/* --- panic */
-
-static void few_that_are_ejected_stay_so(void **state)
-{
-    (void)state;
-    bool is_ejected[4] = {true, false, true, false};
-    const double badness[4] = {1, 2, 3, 4};
-    assert_int_equal(policy_panic(is_ejected, badness, 4, 0.5), 0);
-    assert_true(is_ejected[0] && is_ejected[2]);
-    assert_int_equal(policy_panic(is_ejected, badness, 0, 0.5), 0);
-}
-
-static void of_too_many_the_least_bad_are_let_in(void **state)
-{
-    (void)state;
-    bool is_ejected[6] = {true, true, true, false, true, true};
-    const double badness[6] = {9, 0.5, NAN, 0, -3, 4};
-    assert_int_equal(policy_panic(is_ejected, badness, 6, 0.5), 2);
-    const bool expected[6] = {true, false, true, false, false, true};
-    assert_memory_equal(is_ejected, expected, sizeof expected);
-}
-
-static void what_is_no_number_is_let_in_last(void **state)
-{
-    (void)state;
-    bool is_ejected[3] = {true, true, true};
-    const double badness[3] = {copysign(NAN, -1), INFINITY, 1};
-    assert_int_equal(policy_panic(is_ejected, badness, 3, 0.4), 2);
-    assert_true(is_ejected[0] && !is_ejected[1] && !is_ejected[2]);
-    assert_int_equal(policy_panic(is_ejected, badness, 3, 0), 1);
-    assert_false(is_ejected[0]);
-}
-
-static void of_equals_no_more_than_needed_are_let_in(void **state)
-{
-    (void)state;
-    bool is_ejected[5] = {true, true, true, true, true};
-    const double badness[5] = {1, 1, 1, 1, 1};
-    assert_int_equal(policy_panic(is_ejected, badness, 5, 0.6), 2);
-    assert_true(!is_ejected[0] && !is_ejected[1] && is_ejected[2] && is_ejected[4]);
-}
-
-static void a_share_that_makes_no_sense_is_cut(void **state)
-{
-    (void)state;
-    bool is_ejected[2] = {true, true};
-    const double badness[2] = {1, 1};
-    assert_int_equal(policy_panic(is_ejected, badness, 2, 7), 0);
-    assert_int_equal(policy_panic(is_ejected, badness, 2, INFINITY), 0);
-    assert_int_equal(policy_panic(is_ejected, badness, 2, -1), 2);
-    is_ejected[0] = is_ejected[1] = true;
-    assert_int_equal(policy_panic(is_ejected, badness, 2, NAN), 2);
-}
-
-/* Never more out than may be, nobody new out, and nobody stays out who is less bad than one let in.
- */
-static void no_pool_is_emptied(void **state)
-{
-    (void)state;
-    struct rng rng;
-    rng_init(&rng, 11);
-    for (int i = 0; i < 2000; i++) {
-        bool before[40], after[40];
-        double badness[40];
-        size_t count = (size_t)rng_below(&rng, 40);
-        double share = rng_unit(&rng);
-        size_t out = 0;
-        size_t left = 0;
-        for (size_t j = 0; j < count; j++) {
-            before[j] = after[j] = rng_chance(&rng, 0.7);
-            badness[j] = (double)rng_below(&rng, 10) - 5;
-            out += before[j];
-        }
-        size_t allowed = (size_t)(share * (double)count);
-        size_t in = policy_panic(after, badness, count, share);
-        assert_int_equal(in, out > allowed ? out - allowed : 0);
-        double worst_in = -INFINITY;
-        double best_out = INFINITY;
-        for (size_t j = 0; j < count; j++) {
-            assert_true(before[j] || !after[j]);
-            left += after[j];
-            if (before[j] && !after[j])
-                worst_in = fmax(worst_in, badness[j]);
-            if (after[j])
-                best_out = fmin(best_out, badness[j]);
-        }
-        assert_int_equal(left, out - in);
-        assert_true(in == 0 || worst_in <= best_out);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,12 +171,6 @@ int main(void)
         cmocka_unit_test(weights_say_what_counts),
         cmocka_unit_test(any_input_gives_a_number_from_0_to_1),
         cmocka_unit_test(the_median_is_that_of_a_sorted_array),
-        cmocka_unit_test(few_that_are_ejected_stay_so),
-        cmocka_unit_test(of_too_many_the_least_bad_are_let_in),
-        cmocka_unit_test(what_is_no_number_is_let_in_last),
-        cmocka_unit_test(of_equals_no_more_than_needed_are_let_in),
-        cmocka_unit_test(a_share_that_makes_no_sense_is_cut),
-        cmocka_unit_test(no_pool_is_emptied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
