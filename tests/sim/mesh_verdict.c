@@ -318,8 +318,7 @@ void town_judge_arrival(struct job *j, const struct engine *e)
         town_fail(t, "executed_once", "%s reached %s again, and nothing was wrong", j->id, e->name);
     /* A hedge that was on its way is cancelled on its way. */
     uint64_t way_us = t->hedge_after_ms > 0 ? cancel_bound_us(t) : 0;
-    if (j->first_byte_us && j->status == 200 && town_now_us(t) > j->first_byte_us + way_us &&
-        town_is_calm_since(t, j->started_us))
+    if (j->first_byte_us && j->status == 200 && town_now_us(t) > j->first_byte_us + way_us && calm)
         town_fail(t, "no_retry_after_first_byte", "%s reached %s after its answer began", j->id,
                   e->name);
     bool late = j->outcome != JOB_PENDING && town_now_us(t) > j->ended_us + LATE_US;
