@@ -173,11 +173,14 @@ void raft_on_prevote(struct raft *r, const struct raft_message *m)
     if (!reply)
         return;
     reply->next_term = m->next_term;
+    reply->commit = r->commit;
     reply->ok = grants;
 }
 
 void raft_on_prevote_reply(struct raft *r, const struct raft_message *m)
 {
+    if (!m->ok)
+        raft_catch_up(r, m);
     if (!m->ok && m->term > r->hard.term) {
         raft_follow(r, m->term, NULL, RAFT_REASON_HIGHER_TERM);
         return;

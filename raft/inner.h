@@ -55,6 +55,8 @@ struct raft_peer *raft_peer_find(struct raft *r, const struct id *id);
 
 /* --- receive.c: messages */
 void raft_receive(struct raft *r, const struct raft_message *m);
+/* FETCHED while no leader is heard: takes what is committed. */
+void raft_take_committed(struct raft *r, const struct raft_message *m);
 MUST_CHECK enum err raft_truncate(struct raft *r, uint64_t from);
 
 /* --- config.c: members */
@@ -100,6 +102,8 @@ uint64_t raft_snapshot_due_ms(const struct raft *r);
 /* --- repair.c */
 void raft_repair_run(struct raft *r);
 void raft_repair_persisted(struct raft *r);
+/* Asks the sender for what it has committed, where this node hears no leader and has less. */
+void raft_catch_up(struct raft *r, const struct raft_message *m);
 void raft_on_fetch(struct raft *r, const struct raft_message *m);
 void raft_on_fetched(struct raft *r, const struct raft_message *m);
 

@@ -10,9 +10,9 @@
 
 /* The numbers are on the wire. */
 enum raft_message_type {
-    RAFT_PREVOTE = 1, /* would you vote for me in `next_term`? index, log_term: my last entry */
-    RAFT_PREVOTE_REPLY,
-    RAFT_VOTE, /* the same in earnest; is_forced: the leader itself hands over */
+    RAFT_PREVOTE = 1,   /* would you vote for me in `next_term`? index, log_term: my last entry */
+    RAFT_PREVOTE_REPLY, /* ok; commit */
+    RAFT_VOTE,          /* the same in earnest; is_forced: the leader itself hands over */
     RAFT_VOTE_REPLY,
     RAFT_APPEND,       /* records after (index, log_term); none: a heartbeat. commit, context */
     RAFT_APPEND_REPLY, /* ok: index matches, durably. Else index was refused; hint, hint_term */
@@ -22,8 +22,8 @@ enum raft_message_type {
     RAFT_READ,         /* which index must be applied for a read begun now? context: the asker's */
     RAFT_READ_REPLY,   /* ok: index; context */
     RAFT_TIMEOUT_NOW,  /* campaign at once: the leader hands over */
-    RAFT_FETCH,        /* records index to hint: mine are unreadable */
-    RAFT_FETCHED,      /* records from index on; none: cannot */
+    RAFT_FETCH,        /* records index to hint: mine are unreadable, or I hear no leader */
+    RAFT_FETCHED,      /* records from index on; none: cannot. commit */
     RAFT_LOST,         /* your disk is older than one that I have seen you with */
     RAFT_MESSAGE_TYPES,
 };

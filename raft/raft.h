@@ -6,7 +6,8 @@
  *      └───────────<───────────────────────────────┘           any ──> stopped: a disk failed, ...
  *
  * Deviations: who lags too far pulls a snapshot's parts, from any member; a voter is a node *and
- * its disk* (entry.h); unreadable records are fetched from members and proven by the chain.
+ * its disk* (entry.h); unreadable records are fetched from members and proven by the chain; so is
+ * what they have committed, by who hears no leader.
  *
  * Not here: sockets, clocks, disks, what commands mean, replicas beyond the members. Pure: the same
  * state and event give the same effects. Events' memory is the caller's for the call; effects point

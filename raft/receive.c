@@ -164,6 +164,33 @@ static void on_append(struct raft *r, const struct raft_message *m)
         answer_matched(r, m, last);
 }
 
+/* What is committed there is committed: it is taken as if a leader had sent it, but nobody is
+ * followed, and nobody gets an acknowledgement. The term is the sender's at least, lest a vote be
+ * given in less than the records' terms. A candidate may take it, too: if it is elected, its log
+ * had all of this already. */
+void raft_take_committed(struct raft *r, const struct raft_message *m)
+{
+    struct raft_message after = *m;
+    bool is_committed = m->index > 0 && m->count > 0 && m->index - 1 + m->count <= m->commit;
+    uint64_t last = 0;
+    if (!id_is_zero(&r->leader) || !is_committed)
+        return;
+    if (m->term > r->hard.term)
+        raft_follow(r, m->term, NULL, RAFT_REASON_HIGHER_TERM);
+    after.index--;
+    enum err err = take_records(r, &after, &last);
+    if (err == ERR_UNSUPPORTED || err == ERR_NO_MEMORY)
+        raft_stop(r, err);
+    if (err != ERR_OK) {
+        raft_refuse(r, err);
+        return;
+    }
+    r->counts.fetched += m->count;
+    if (last > r->commit)
+        r->commit = last;
+    raft_catch_up(r, m);
+}
+
 /* --- terms */
 
 /* May this message raise our term? Questions of those who follow nobody never do; a campaign does

@@ -1,4 +1,9 @@
-/* Unreadable records in the middle of the log. They were acknowledged, so the log is not shorter
+/* Records from other members than the leader.
+ *
+ * While no leader is heard, although others may hear one (a link that is cut in one direction is
+ * enough), those who refuse a pre-vote say what they have committed, and are asked for it.
+ *
+ * Unreadable records in the middle of the log. They were acknowledged, so the log is not shorter
  * for it: the node neither campaigns nor appends until they are back. The leader sends them like
  * any others; without one, members are asked, and the answer is believed as far as it is committed
  * or fits between what is readable, by the chain of hashes. */
@@ -33,6 +38,17 @@ void raft_on_fetch(struct raft *r, const struct raft_message *m)
     reply->commit = r->commit;
     reply->records = records;
     reply->count = count;
+}
+
+void raft_catch_up(struct raft *r, const struct raft_message *m)
+{
+    if (!id_is_zero(&r->leader) || r->log.bad_first || r->is_full || m->commit <= r->commit)
+        return;
+    struct raft_message *question = raft_post(r, RAFT_FETCH, &m->from, 0);
+    if (!question)
+        return;
+    question->index = r->commit + 1;
+    question->hint = m->commit;
 }
 
 /* --- putting them back */
@@ -89,8 +105,11 @@ void raft_on_fetched(struct raft *r, const struct raft_message *m)
     bool is_leader = m->type == RAFT_APPEND;
     uint64_t first = is_leader ? m->index + 1 : m->index;
     struct repair repair;
-    if (!l->bad_first || r->repair_token || first > l->bad_first || first <= l->base.index ||
-        r->is_full)
+    if (!l->bad_first) {
+        raft_take_committed(r, m);
+        return;
+    }
+    if (r->repair_token || first > l->bad_first || first <= l->base.index || r->is_full)
         return;
     if (check(r, m, first, RAFT_NEVER, &repair) != ERR_OK) {
         raft_refuse(r, ERR_CORRUPT);

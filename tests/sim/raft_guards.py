@@ -236,6 +236,10 @@ guard("no_campaign_with_a_gap", "unreadable records: no campaign", "disks mixed"
 guard("unreadable_members", "no log is cut whose members cannot be read", "disks mixed",
       ("raft/log.c", "    if (l->bad_first && l->bad_first <= index && l->bad_last > since)\n"
        "        return ERR_NOT_FOUND;", "    (void)since;"))
+guard("only_the_committed_from_members", "members give what is committed, and no more is believed",
+      "mixed reads elections",
+      ("raft/repair.c", "    question->hint = m->commit;", "    question->hint = m->commit + 8;"),
+      ("raft/receive.c", " && m->index - 1 + m->count <= m->commit", ""))
 guard("full_disk_steps_down", "who has no room does not lead", "disks mixed",
       ("raft/raft.c", "    if (is_full && r->role != RAFT_FOLLOWER)", "    if (false)"),
       ("raft/election.c", "!r->is_full && !r->log.bad_first && ", "!r->log.bad_first && "))

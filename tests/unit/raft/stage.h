@@ -129,6 +129,8 @@ static void stage_say_answer(FILE *out, const struct raft_message *m)
         fprintf(out, m->ok ? " yes" : " no");
     if (m->type == RAFT_APPEND_REPLY && m->context)
         fprintf(out, ", read round");
+    if (m->type == RAFT_PREVOTE_REPLY)
+        fprintf(out, ", commit %llu", (ull)m->commit);
 }
 
 static void stage_say_message(FILE *out, const struct raft_message *m)
@@ -149,6 +151,12 @@ static void stage_say_message(FILE *out, const struct raft_message *m)
         stage_say_records(out, m->records);
         fprintf(out, "%s commit %llu%s", m->count ? "," : " nothing,", (ull)m->commit,
                 m->context ? ", read round" : "");
+        break;
+    case RAFT_FETCH: fprintf(out, ", records %llu to %llu", (ull)m->index, (ull)m->hint); break;
+    case RAFT_FETCHED:
+        fprintf(out, ", from %llu:", (ull)m->index);
+        stage_say_records(out, m->records);
+        fprintf(out, "%s commit %llu", m->count ? "," : " nothing,", (ull)m->commit);
         break;
     case RAFT_OFFER:
         fprintf(out, ", snapshot of %llu or later from %c", (ull)m->index, stage_name(&m->source));

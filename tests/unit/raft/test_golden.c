@@ -347,12 +347,15 @@ static void installed(struct actor *a)
     step(a, &e);
 }
 
-static void cut(char name, bool is_cut)
+/* "cut A": from all others, both ways; "cut A B": what A says to B. */
+static void cut(char name, char to, bool is_cut)
 {
-    for (size_t i = 0; i < STAGE_ACTORS; i++) {
+    for (size_t i = 0; i < STAGE_ACTORS && !to; i++) {
         stage.is_cut[name - 'A'][i] = is_cut && i != (size_t)(name - 'A');
         stage.is_cut[i][name - 'A'] = is_cut && i != (size_t)(name - 'A');
     }
+    if (to)
+        stage.is_cut[name - 'A'][to - 'A'] = is_cut;
 }
 
 static void ask(struct actor *a, enum raft_event_type type, const char *rest)
@@ -405,7 +408,7 @@ static void play_one(const char *line)
     else if (IS("restore"))
         restore(a);
     else if (IS("cut") || IS("heal"))
-        cut(who, IS("cut"));
+        cut(who, *rest, IS("cut"));
     else if (IS("propose"))
         ask(a, RAFT_PROPOSE, rest);
     else if (IS("read"))
@@ -494,6 +497,7 @@ SCRIPT(removed_leader)
 SCRIPT(snapshot)
 SCRIPT(transfer)
 SCRIPT(deposed_reader)
+SCRIPT(deaf_follower)
 SCRIPT(lost_disk)
 SCRIPT(put_back)
 
@@ -505,6 +509,7 @@ int main(void)
         cmocka_unit_test(removed_leader), cmocka_unit_test(snapshot),
         cmocka_unit_test(transfer),       cmocka_unit_test(deposed_reader),
         cmocka_unit_test(lost_disk),      cmocka_unit_test(put_back),
+        cmocka_unit_test(deaf_follower),
     };
     if (crypto_init() != ERR_OK)
         return 1;

@@ -216,6 +216,60 @@ static void records_of_members_fill_a_gap_as_far_as_they_are_committed(void **st
     assert_false(sent(RAFT_VOTE_REPLY)->ok); /* its own end is not known yet */
 }
 
+/* FETCHED by `other`, which is in term 3: records 2 and 3. */
+static struct raft_message two_fetched(uint64_t commit)
+{
+    add_record(2, 1, BYTES("x"));
+    add_record(3, 1, BYTES("y"));
+    struct raft_message m = append_of(2);
+    m.type = RAFT_FETCHED;
+    m.term = 3;
+    m.index = 2;
+    m.commit = commit;
+    return m;
+}
+
+static void without_a_leader_what_members_committed_is_taken_and_no_more(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    struct raft_message m = two_fetched(2);
+    receive(m);
+    assert_int_equal(status().last, 1);
+    m.commit = 3;
+    receive(m);
+    persist();
+    assert_int_equal(status().commit, 3);
+    assert_int_equal(status().term, 3);
+    assert_null(sent(RAFT_APPEND_REPLY));
+}
+
+static void with_a_leader_only_its_records_are_taken(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    receive((struct raft_message){
+        .type = RAFT_APPEND, .term = 3, .index = 1, .log_term = 1, .from = third});
+    persist();
+    receive(two_fetched(3));
+    assert_int_equal(status().last, 1);
+}
+
+static void who_refuses_a_pre_vote_and_has_more_is_asked_for_it(void **state)
+{
+    (void)state;
+    create(3, NULL);
+    f.now_ms += 3000;
+    step((struct raft_event){.type = RAFT_TICK});
+    struct raft_message m = {.type = RAFT_PREVOTE_REPLY, .term = 1, .next_term = 2, .commit = 1};
+    receive(m);
+    assert_null(sent(RAFT_FETCH));
+    m.commit = 9;
+    receive(m);
+    assert_int_equal(sent(RAFT_FETCH)->index, 2);
+    assert_int_equal(sent(RAFT_FETCH)->hint, 9);
+}
+
 static void a_failed_write_ends_it(void **state)
 {
     (void)state;
@@ -383,6 +437,9 @@ int main(void)
         TEST(absurd_numbers_are_refused),
         TEST(a_full_disk_takes_no_records_and_says_so),
         TEST(records_of_members_fill_a_gap_as_far_as_they_are_committed),
+        TEST(without_a_leader_what_members_committed_is_taken_and_no_more),
+        TEST(with_a_leader_only_its_records_are_taken),
+        TEST(who_refuses_a_pre_vote_and_has_more_is_asked_for_it),
         TEST(a_failed_write_ends_it),
         TEST(uncommitted_bytes_are_bounded),
         TEST(the_window_of_a_silent_member_is_bounded),
