@@ -105,17 +105,31 @@ bool attempt_may_start(const struct exchange *x)
            exchange_remaining_ms(x) > 0;
 }
 
-/* The primary takes long. That no hedge can be made is no failure: the primary still runs. */
+static void on_hedge(struct io_timer *timer);
+
+static void await_hedge(struct attempt *newest)
+{
+    struct exchange *x = newest->x;
+    if (newest->choice.hedge_after_ms > 0)
+        io_timer_start(x->lane->loop, &x->hedge, newest->choice.hedge_after_ms, on_hedge);
+}
+
+/* Those that run take long. That no hedge can be made, for want of budget or of another candidate,
+ * is no failure: they still run, and as long again later there may be. */
 static void on_hedge(struct io_timer *timer)
 {
     struct exchange *x = LIST_ENTRY(timer, struct exchange, hedge);
-    if (!attempt_may_start(x) ||
-        choose(x->lane, x, &x->attempts[x->attempt_count].choice) != ERR_OK ||
-        !policy_retry_take(&x->lane->retries, io_now_ms(x->lane->loop)))
+    if (!attempt_may_start(x))
         return;
     struct attempt *a = &x->attempts[x->attempt_count];
-    if (attempt_start(x, true) != ERR_OK)
+    bool is_possible = choose(x->lane, x, &a->choice) == ERR_OK &&
+                       policy_retry_take(&x->lane->retries, io_now_ms(x->lane->loop));
+    if (!is_possible) {
+        await_hedge(a - 1);
+    } else if (attempt_start(x, true) != ERR_OK) {
         count_hedge(a, METRICS_HEDGE_FAILED);
+        await_hedge(a - 1);
+    }
 }
 
 enum err attempt_start(struct exchange *x, bool is_hedge)
@@ -138,8 +152,7 @@ enum err attempt_start(struct exchange *x, bool is_hedge)
         set_state(a, ATTEMPT_OVER);
         return e;
     }
-    if (!is_hedge && choice.hedge_after_ms > 0)
-        io_timer_start(x->lane->loop, &x->hedge, choice.hedge_after_ms, on_hedge);
+    await_hedge(a);
     return ERR_OK;
 }
 

@@ -1,7 +1,7 @@
 /* One attempt of an exchange: at a local backend, or at a peer. Usually one runs; beside the first
- * one (the primary) a hedge may be started when it takes long, and whichever brings an answer first
- * wins. The exchange embeds its attempts; egress runs them, is steered through attempt_ops and
- * tells what comes by the attempt_* functions below.
+ * one (the primary) hedges may be started while none of them answers, and whichever brings an
+ * answer first wins. The exchange embeds its attempts; egress runs them, is steered through
+ * attempt_ops and tells what comes by the attempt_* functions below.
  *
  *   waiting ──head of an event stream──> holding ──first octet──> won ──> over
  *     │ └─────────any other head─────────────│──────────────────> won

@@ -6,6 +6,7 @@
 #include "tests/sim/mesh_town.h"
 
 #include "node/ingress/answer.h"
+#include "node/ingress/exchange.h"
 
 #define ENGINE_SETTLES_US (4 * TOWN_SECOND)      /* probed again, facts told */
 #define ENGINE_PATH_SETTLES_US (7 * TOWN_SECOND) /* a probe may hang for its 5 s first */
@@ -313,7 +314,7 @@ void town_judge_arrival(struct job *j, const struct engine *e)
 {
     struct town *t = j->town;
     bool calm = town_is_calm_since(t, before(j->started_us, ENGINE_PATH_SETTLES_US));
-    unsigned most = t->hedge_after_ms > 0 ? 2 : 1; /* a hedge does not hedge */
+    unsigned most = t->hedge_after_ms > 0 ? EXCHANGE_ATTEMPTS_MAX : 1;
     if (j->executions >= most && calm)
         town_fail(t, "executed_once", "%s reached %s again, and nothing was wrong", j->id, e->name);
     /* A hedge that was on its way is cancelled on its way. */

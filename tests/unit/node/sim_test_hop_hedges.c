@@ -170,14 +170,6 @@ static void an_answer_that_has_begun_is_not_hedged(void **state)
     UNTIL(w, got(w, "[DONE]"));
 }
 
-static void no_more_than_two_run_at_once(void **state)
-{
-    struct world *w = *state;
-    ask_both(w);
-    run_for(w, 20 * HEDGE_AFTER_MS * MS);
-    assert_int_equal(w->chats, 2);
-}
-
 static void without_a_time_there_is_no_hedge(void **state)
 {
     struct world *w = *state;
@@ -287,15 +279,41 @@ static void say_500(struct end *conn)
     say(conn, "HTTP/1.1 500 No\r\ncontent-length: 8\r\n\r\n{\"a\":1}\n");
 }
 
-static void after_four_attempts_the_last_failure_is_passed_on(void **state)
+static void make_six_engines(struct config *c)
 {
-    struct world *w = *state;
-    struct config *c = &w->edge.config;
     for (; c->backend_count < 6; c->backend_count++) {
         c->backends[c->backend_count] = c->backends[0];
         snprintf(c->backends[c->backend_count].name, sizeof c->backends[0].name, "engine-%zu",
                  c->backend_count);
     }
+}
+
+static void while_nobody_answers_another_is_asked_each_time_as_long(void **state)
+{
+    struct world *w = *state;
+    make_six_engines(&w->edge.config);
+    w->edge.hedge_after_ms = HEDGE_AFTER_MS;
+    w->on_chat = hold;
+    open_nodes(w);
+    ask(w, CHAT_H);
+    for (int asked = 1; asked <= 4; asked++) {
+        UNTIL(w, w->chats == asked);
+        run_for(w, HEDGE_AFTER_MS / 2 * MS);
+        assert_int_equal(w->chats, asked);
+    }
+    run_for(w, 20 * HEDGE_AFTER_MS * MS);
+    assert_int_equal(w->chats, 4);
+    answer(w->chat[2]);
+    assert_one_answer(w, "grapevine-node: edge");
+    assert_true(is_cancelled(w, 0) && is_cancelled(w, 1) && is_cancelled(w, 3));
+    assert_hedges(w, 1, 2, 0);
+    assert_all_places_are_free(w);
+}
+
+static void after_four_attempts_the_last_failure_is_passed_on(void **state)
+{
+    struct world *w = *state;
+    make_six_engines(&w->edge.config);
     w->on_chat = say_500;
     open_nodes(w);
     ask(w, CHAT_H);
@@ -398,7 +416,7 @@ int main(void)
         HEDGING(a_peer_whose_clock_is_wrong_does_not_answer_for_others),
         HEDGING(what_answers_in_time_is_not_hedged),
         HEDGING(an_answer_that_has_begun_is_not_hedged),
-        HEDGING(no_more_than_two_run_at_once),
+        CLOSED_TWO(while_nobody_answers_another_is_asked_each_time_as_long),
         TWO(without_a_time_there_is_no_hedge),
         CLOSED(with_nobody_else_to_ask_there_is_no_hedge),
         CLOSED_TWO(a_hedge_that_waits_in_a_queue_leaves_it_when_the_primary_wins),
