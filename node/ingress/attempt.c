@@ -98,6 +98,24 @@ static enum policy_outcome outcome_of_status(int status)
 
 /* --- starting */
 
+bool attempt_failure_costs(enum err failure)
+{
+    switch (failure) {
+    case ERR_OK:
+    case ERR_LINK_LOST:
+    case ERR_REFUSED:
+    case ERR_UNREACHABLE:
+    case ERR_DRAINING:
+    case ERR_EPOCH_BEHIND:
+    case ERR_HOP_LIMIT:
+    case ERR_MODEL_NOT_FOUND:
+    case ERR_RESIDENCY:
+    case ERR_CLOCK_SKEW:
+    case ERR_NOT_ALLOWED: return false;
+    default: return true;
+    }
+}
+
 bool attempt_may_start(const struct exchange *x)
 {
     uint32_t most = x->terms.attempts_max ? x->terms.attempts_max : EXCHANGE_ATTEMPTS_MAX;

@@ -82,10 +82,13 @@ static inline bool attempt_is_open(const struct attempt *a)
 }
 
 /* --- for the exchange and its pipeline */
+/* Did it keep an engine busy? Not what never reached one, or was refused by the rules or by a node
+ * that is leaving. */
+bool attempt_failure_costs(enum err failure);
 /* May one more be started? Asked before each but the first, retry or hedge. */
 bool attempt_may_start(const struct exchange *x);
 /* The next one, whose choice is made; counted, whether it starts or not. An err means that it holds
- * nothing. A primary sets the timer for its hedge. */
+ * nothing. Its choice says when a hedge may follow. */
 MUST_CHECK enum err attempt_start(struct exchange *x, bool is_hedge);
 bool attempt_any_runs(const struct exchange *x);
 /* Cancels those that run, and whatever would start another. */

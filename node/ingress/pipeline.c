@@ -77,25 +77,11 @@ static enum err reason_for_nothing(const struct lane *lane)
     return ERR_NO_CANDIDATE;
 }
 
-/* Trouble at engines is not multiplied beyond a share of the traffic. What never reached one, or
- * was refused by the rules or by a node that is leaving, costs none of them anything. */
+/* Trouble at engines is not multiplied beyond a share of the traffic. */
 static bool may_retry(struct exchange *x)
 {
-    switch (x->last_failure) {
-    case ERR_LINK_LOST:
-    case ERR_REFUSED:
-    case ERR_UNREACHABLE:
-    case ERR_DRAINING:
-    case ERR_EPOCH_BEHIND:
-    case ERR_HOP_LIMIT:
-    case ERR_MODEL_NOT_FOUND:
-    case ERR_RESIDENCY:
-    case ERR_CLOCK_SKEW:
-    case ERR_NOT_ALLOWED: return attempt_may_start(x);
-    default:
-        return attempt_may_start(x) &&
-               policy_retry_take(&x->lane->retries, io_now_ms(x->lane->loop));
-    }
+    return attempt_may_start(x) && (!attempt_failure_costs(x->last_failure) ||
+                                    policy_retry_take(&x->lane->retries, io_now_ms(x->lane->loop)));
 }
 
 static enum stage_result stage_route(struct exchange *x)

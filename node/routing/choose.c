@@ -54,6 +54,18 @@ static enum err try_round(struct lane *lane, const struct exchange *x, struct rn
     return policy_decide(&ask, &d->plan);
 }
 
+/* Trouble at engines is met by the node where the request came in, or came into this region: if
+ * each hop tried as often again, it would be multiplied. Here only own ones are left to try. */
+static bool is_met_elsewhere(const struct lane *lane, const struct exchange *x)
+{
+    if (x->hop == 0 || live_is_from_abroad(lane, x))
+        return false;
+    for (uint32_t i = 0; i < x->attempt_count; i++)
+        if (attempt_failure_costs(x->attempts[i].failure))
+            return true;
+    return false;
+}
+
 /* After a hop an own backend comes first, however loaded. A gateway is asked when nobody who has
  * the model himself can be, but where somebody wrote a policy: that says who is better.
  * `is_beside`: another attempt runs and goes on. */
@@ -72,7 +84,8 @@ static enum err decide(struct lane *lane, const struct exchange *x, struct rng *
     struct bytes version = x->terms.version;
     if (version.size == 0 && x->hop == 0)
         version = policy_split(d->rule, lane->policies.vm, &d->request);
-    for (size_t r = first; r < sizeof rounds / sizeof rounds[0]; r++) {
+    size_t end = is_met_elsewhere(lane, x) ? first + 1 : sizeof rounds / sizeof rounds[0];
+    for (size_t r = first; r < end; r++) {
         d->round = (struct live_round){.x = x,
                                        .lane = lane,
                                        .version = version,

@@ -17,9 +17,8 @@ static bool is_abroad(const struct lane *lane, const struct peer *p)
     return strcmp(p->region, lane->identity->cert.region) != 0;
 }
 
-/* It has crossed a border: from a gateway's neighbour abroad, or handed on within this region. Of
- * its own region a node knows everybody, so an unknown origin is abroad. */
-static bool is_from_abroad(const struct lane *lane, const struct exchange *x)
+/* Of its own region a node knows everybody, so an unknown origin is abroad. */
+bool live_is_from_abroad(const struct lane *lane, const struct exchange *x)
 {
     if (!x->from)
         return false;
@@ -34,7 +33,7 @@ static bool is_out_of_bounds(const struct lane *lane, const struct exchange *x,
 {
     uint32_t hops = c->is_gateway ? 2 : 1;
     return x->hop + hops > ENVELOPE_HOPS_MAX ||
-           (x->hop > 0 && is_abroad(lane, c->peer) && is_from_abroad(lane, x));
+           (x->hop > 0 && is_abroad(lane, c->peer) && live_is_from_abroad(lane, x));
 }
 
 /* What its region says of the model; false: it is the peer itself that has it. */
@@ -141,7 +140,7 @@ bool live_is_within_reach(const struct lane *lane, const struct exchange *x,
     bool is_there = mesh_peer_is_usable(p) || (p->link && p->state == PEER_SUSPECT && !p->draining);
     return is_there && c->is_up && c->barred == ERR_OK && !was_passed(x, p) &&
            terms_allow_region(&x->terms, bytes_from_str(p->region)) &&
-           !(is_abroad(lane, p) && is_from_abroad(lane, x));
+           !(is_abroad(lane, p) && live_is_from_abroad(lane, x));
 }
 
 /* --- numbers */

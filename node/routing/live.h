@@ -29,6 +29,8 @@ struct policy_load live_load(const struct lane *lane, const struct candidate *c,
                              struct bytes model);
 /* What serves it runs on; UNKNOWN: nobody says. */
 enum facts_hardware live_hardware(const struct candidate *c, struct bytes model);
+/* It has crossed a border: from a gateway's neighbour abroad, or handed on within this region. */
+bool live_is_from_abroad(const struct lane *lane, const struct exchange *x);
 /* A peer that could be asked if the request had not come over as many hops as it may. */
 bool live_is_within_reach(const struct lane *lane, const struct exchange *x,
                           const struct candidate *c);
