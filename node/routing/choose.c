@@ -171,6 +171,7 @@ static void fill(struct lane *lane, const struct decision *d, struct choice *ret
         .reason = word_of(d, c),
         .facts_age_ms = live_age_ms(lane, c, look->candidate->facts.model),
         .model = d->plan.model,
+        .version = d->round.version,
         .rule = d->rule,
         .step = look->step,
         .cost_usd = look->cost_usd,

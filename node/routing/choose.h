@@ -15,6 +15,7 @@ struct choice {
     uint64_t facts_age_ms; /* of the facts it was chosen by; 0 for a local one */
     struct bytes model;    /* to be asked for: another than the client's in a cascade; the
                               candidates' until the next call */
+    struct bytes version;  /* of the model asked for, where a policy splits it; the rule's */
     const struct policy_rule *rule; /* that decided, also over nobody; for the same turn; NULL:
                                        none */
     uint16_t step;

@@ -97,12 +97,14 @@ static enum policy_verdict verdict_of_peer(const struct live_round *round,
     return p->link && is_doubtful && round->doubtful ? POLICY_DOUBTFUL : POLICY_UNREACHABLE;
 }
 
-/* The rules come first: whatever else is wrong, who may not hold the data is never asked. */
+/* The rules come first: whatever else is wrong, who may not hold the data is never asked. The
+ * version is one of the model that was asked for; in a cascade another may help out. */
 static bool is_barred(const struct live_round *round, const struct candidate *c)
 {
+    bool is_asked_for = bytes_equal(c->set->model, exchange_model(round->x));
     const char *region = c->backend ? round->lane->identity->cert.region : c->peer->region;
     return c->barred != ERR_OK ||
-           (round->version.size > 0 && !bytes_equal(c->version, round->version)) ||
+           (is_asked_for && round->version.size > 0 && !bytes_equal(c->version, round->version)) ||
            !terms_allow_region(&round->x->terms, bytes_from_str(region));
 }
 

@@ -226,7 +226,7 @@ enum err terms_follow(struct exchange *x, const struct choice *choice)
     if (choice->cost_usd > 0)
         t->spent_usd += choice->cost_usd;
     if (bytes_equal(choice->model, exchange_model(x)))
-        return ERR_OK;
+        return t->version.size > 0 ? ERR_OK : keep(x, choice->version, &t->version);
     TRY(keep_asked(x));
     t->version = NO_KEY; /* it was of the model asked for */
     return put_model(x, choice->model);

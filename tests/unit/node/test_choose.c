@@ -240,6 +240,41 @@ static void after_a_hop_an_own_backend_comes_first_however_loaded(void **state)
     assert_int_equal(times_peer(w, p, 50), 50);
 }
 
+/* Else each hop would try as often again, and trouble at engines be multiplied. */
+static void after_a_hop_trouble_at_an_engine_is_met_by_whoever_sent_it(void **state)
+{
+    struct lane_world *w = *state;
+    struct backend *one = lane_add_backend(w, "m"), *two = lane_add_backend(w, "m");
+    struct choice c;
+    lane_add_peer(w, "m");
+    pass(w, "somebody");
+    try_backend(w, one);
+    w->x.attempts[0].failure = ERR_BACKEND_FAILED;
+    assert_ptr_equal(choice_of(w).candidate.backend, two);
+    try_backend(w, two);
+    w->x.attempts[1].failure = ERR_REFUSED;
+    assert_int_equal(choose(&w->lane, &w->x, &c), ERR_NO_CANDIDATE);
+    w->x.attempts[0].failure = ERR_REFUSED; /* no engine was troubled */
+    assert_non_null(choice_of(w).candidate.peer);
+}
+
+static void the_version_of_a_split_is_the_same_over_hops(void **state)
+{
+    struct lane_world *w = *state;
+    struct envelope e = {.hop = 0};
+    arena_init(&w->x.arena, 4096);
+    lane_add_peer(w, "m");
+    struct choice c = choice_of(w);
+    c.version = BYTES("v2");
+    assert_int_equal(terms_follow(&w->x, &c), ERR_OK);
+    terms_give(&w->x, &e);
+    assert_true(bytes_equal(e.version, BYTES("v2")));
+    c.version = BYTES("v1"); /* of a later attempt, under a newer split */
+    assert_int_equal(terms_follow(&w->x, &c), ERR_OK);
+    assert_true(bytes_equal(w->x.terms.version, BYTES("v2")));
+    arena_fini(&w->x.arena);
+}
+
 static void after_the_last_hop_only_own_backends_are_left(void **state)
 {
     struct lane_world *w = *state;
@@ -543,6 +578,8 @@ int main(void)
         LANE_TEST(who_is_draining_or_down_is_not_chosen),
         LANE_TEST(a_request_never_goes_back_where_it_passed),
         LANE_TEST(after_a_hop_an_own_backend_comes_first_however_loaded),
+        LANE_TEST(after_a_hop_trouble_at_an_engine_is_met_by_whoever_sent_it),
+        LANE_TEST(the_version_of_a_split_is_the_same_over_hops),
         LANE_TEST(after_the_last_hop_only_own_backends_are_left),
         LANE_TEST(a_suspect_is_chosen_only_when_no_good_one_is_left),
         LANE_TEST(where_all_breakers_are_open_they_are_asked_all_the_same),
