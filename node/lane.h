@@ -16,6 +16,7 @@
 #include "node/mesh/mesh.h"
 #include "node/routing/candidates.h"
 #include "node/routing/policies.h"
+#include "node/routing/prefix.h"
 #include "node/routing/rollouts.h"
 #include "node/rules/rules.h"
 #include "node/telemetry/decisions.h"
@@ -76,6 +77,7 @@ struct lane {
     struct rules *rules; /* NULL while the node opens and closes */
 
     struct candidates candidates;
+    struct prefixes prefixes;
     struct policies policies;
     struct rollouts rollouts;
     struct policy_retry retries; /* how many of them this node may make */

@@ -315,6 +315,7 @@ static void lane_init(struct node *n)
     buf_init(&lane->scratch, LANE_SCRATCH_MAX);
     crypto_random(seed, sizeof seed);
     candidates_init(&lane->candidates, seed);
+    prefix_init(&lane->prefixes, seed);
     receipts_init(&lane->receipts, cfg->loop, cfg->identity);
     decisions_init(&lane->decisions);
     rollouts_init(&lane->rollouts);
@@ -533,6 +534,7 @@ void node_close(struct node *n)
     gpus_close(&lane->gpus);
     remote_fini(&lane->remote);
     candidates_fini(&lane->candidates);
+    prefix_fini(&lane->prefixes);
     policies_fini(&lane->policies);
     rollouts_fini(&lane->rollouts);
     if (lane->signer.batch)

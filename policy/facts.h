@@ -26,7 +26,6 @@ struct policy_request {
     size_t header_count;
     bool stream;
     int64_t input_tokens, output_tokens; /* estimated; asked for at most; -1: not known */
-    int64_t cached_tokens;               /* prefix that a candidate may hold: scorer only; 0 */
     int64_t priority;                    /* 0 is ordinary, greater is more important */
     int64_t deadline_ms;                 /* what is left; -1: none */
     int64_t wall_ms;                     /* `now` */
@@ -74,6 +73,7 @@ struct policy_live {
     int64_t running;              /* attempts from here at this very deployment; 0 */
     double elapsed_us;            /* since these began, on average */
     double output_tokens;         /* of this model's answers, usually; NAN */
+    double cached_tokens;         /* of the prompt, that it supposedly has already; 0 */
     double turn;                  /* virtual time of its last choice, from that of its model's
                                    * newest: never positive; NAN: never chosen */
 };

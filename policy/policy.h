@@ -6,6 +6,7 @@
  *   document.h  RoutePolicy and Strategy: text to a checked set of rules
  *   decide.h    candidates and a request to an ordered plan
  *   breaker.h health.h estimate.h sketch.h budget.h   what was experienced, in numbers
+ *   prefix.h    who was lately given which beginning of a prompt
  *   reach.h     whom a policy would leave without a candidate
  *   try.h       the tests that documents carry
  */
@@ -20,6 +21,7 @@
 #include "policy/estimate.h"
 #include "policy/facts.h"
 #include "policy/health.h"
+#include "policy/prefix.h"
 #include "policy/reach.h"
 #include "policy/replay.h"
 #include "policy/sketch.h"

@@ -73,6 +73,7 @@ static int32_t idle_bucket(const struct policy_ask *ask, size_t step, struct pol
     struct policy_candidate idle = *c;
     idle.live.age_ms = 0;
     idle.live.inflight = idle.live.queued = idle.live.own_inflight = 0;
+    idle.live.cached_tokens = 0;
     policy_score(policy_weights_of(ask->rule, step), ask->request, &idle, &s);
     return (int32_t)floor(log(fmax(s.score, 1e-9)) / log1p(TIE));
 }

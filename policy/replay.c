@@ -95,6 +95,7 @@ static void read_look(struct policy_reader *r, struct replay *p, const struct ya
     c->live.running = count_of(learned, "running");
     c->live.elapsed_us = real_of(learned, "elapsed_us");
     c->live.output_tokens = real_of(learned, "output_tokens");
+    c->live.cached_tokens = real_of(learned, "cached_tokens");
     c->live.turn = real_of(learned, "turn");
     p->verdicts[p->count++] = (uint8_t)lasting(verdict);
 }

@@ -60,8 +60,12 @@ static double occupancy(const struct policy_live *l, double slots)
 
 static double tokens_in(const struct policy_request *r)
 {
-    double all = known((double)r->input_tokens, INPUT_UNKNOWN, TOKENS_MAX);
-    return fmax(0, all - known((double)r->cached_tokens, 0, TOKENS_MAX));
+    return known((double)r->input_tokens, INPUT_UNKNOWN, TOKENS_MAX);
+}
+
+static double tokens_to_prefill(const struct policy_request *r, const struct policy_live *l)
+{
+    return fmax(0, tokens_in(r) - known(l->cached_tokens, 0, TOKENS_MAX));
 }
 
 static double tokens_out(const struct policy_request *r, const struct policy_live *l)
@@ -85,7 +89,8 @@ static double answer_us(const struct policy_request *r, const struct policy_live
 {
     double ttft_us = known(l->ttft_p50_us, FIRST_UNKNOWN_US, TIME_MAX_US);
     double first_us = known(l->first_us, ttft_us, TIME_MAX_US);
-    double prefill_us = known(l->prefill_us, PREFILL_UNKNOWN_US, TIME_MAX_US) * tokens_in(r);
+    double prefill_us =
+        known(l->prefill_us, PREFILL_UNKNOWN_US, TIME_MAX_US) * tokens_to_prefill(r, l);
     double decode_us = known(l->decode_us, DECODE_UNKNOWN_US, TIME_MAX_US) * tokens_out(r, l);
     double service_us = policy_estimate_slowness(load) * (first_us + prefill_us + decode_us);
     double waiting = fmax(0, load - 1) * slots; /* requests ahead that have no slot */

@@ -11,6 +11,9 @@
 #include "node/egress/backend.h"
 #include "node/ingress/exchange.h"
 #include "node/lane.h"
+#include "node/routing/asked.h"
+
+#include <math.h>
 
 static const struct state_row rows[] = {
     [ATTEMPT_WAITING] = {"waiting", STATE_BIT(ATTEMPT_HOLDING) | STATE_BIT(ATTEMPT_WON) |
@@ -81,7 +84,7 @@ static void learn(struct attempt *a, enum policy_outcome outcome, uint64_t retry
         .first_byte_us = a->first_byte_us ? a->first_byte_us : taken_us,
         .decode_us = a->first_byte_us ? taken_us - a->first_byte_us : 0,
         .is_stream = x->scan.stream_kind == SCAN_TRUE,
-        .input_tokens = (uint32_t)(x->scan.text_bytes / TEXT_BYTES_PER_TOKEN),
+        .input_tokens = (uint32_t)fmax(0, (double)asked_input_tokens(x) - a->choice.cached_tokens),
         .output_tokens = outcome == POLICY_CALL_SUCCESS ? output_tokens(x) : 0,
     };
     if (deployments_end(&a->use, &end, io_now_ms(lane->loop), &lane->rng))
@@ -160,6 +163,7 @@ enum err attempt_start(struct exchange *x, bool is_hedge)
     a->is_hedge = is_hedge;
     a->started_us = io_now_us(x->lane->loop);
     enum err e = terms_follow(x, &choice);
+    prefix_give(x, &choice);
     deployments_begin(choice.candidate.deployment, choice.load, io_now_ms(x->lane->loop), &a->use);
     if (e == ERR_OK)
         e = choice.candidate.backend ? backend_call_start(a, choice.candidate.backend)

@@ -88,6 +88,7 @@ struct exchange {
     bool has_waited; /* for the rules under which it came */
 
     /* attempts */
+    const struct policy_prefix *prefix; /* of the body; in the arena; NULL: it is short */
     uint32_t attempt_count;
     struct attempt *winner;  /* whose answer is given; NULL: none yet, or it is made here */
     struct io_timer hedge;   /* until a second one is started beside the primary */

@@ -87,6 +87,7 @@ static bool may_retry(struct exchange *x)
 static enum stage_result stage_route(struct exchange *x)
 {
     bool is_first = x->attempt_count == 0;
+    prefix_find(x);
     if (is_first)
         policy_retry_note_request(&x->lane->retries, io_now_ms(x->lane->loop));
     if (!is_first && !may_retry(x))

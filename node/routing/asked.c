@@ -45,6 +45,11 @@ int64_t asked_priority(const struct exchange *x)
     return 0;
 }
 
+uint64_t asked_input_tokens(const struct exchange *x)
+{
+    return x->scan.text_bytes / TEXT_BYTES_PER_TOKEN;
+}
+
 uint32_t asked_tokens(const struct exchange *x)
 {
     int64_t written = x->scan.max_tokens;
@@ -52,7 +57,7 @@ uint32_t asked_tokens(const struct exchange *x)
         written = POLICY_OUTPUT_UNKNOWN;
     else if (written > OUTPUT_LIKELY_MAX)
         written = OUTPUT_LIKELY_MAX;
-    uint64_t read = x->scan.text_bytes / TEXT_BYTES_PER_TOKEN;
+    uint64_t read = asked_input_tokens(x);
     if (read > INPUT_MAX)
         read = INPUT_MAX;
     return 1 + (uint32_t)read + (uint32_t)written;
@@ -72,7 +77,7 @@ void asked_fill(const struct exchange *x, struct policy_request *ret_request,
         .headers = headers,
         .header_count = x->lane->policies.reads_headers ? fill_headers(x, headers) : 0,
         .stream = s->stream_kind == SCAN_TRUE,
-        .input_tokens = (int64_t)(s->text_bytes / TEXT_BYTES_PER_TOKEN),
+        .input_tokens = (int64_t)asked_input_tokens(x),
         .output_tokens = s->max_tokens,
         .priority = asked_priority(x),
         .deadline_ms = (int64_t)exchange_remaining_ms(x),

@@ -175,6 +175,7 @@ static void fill(struct lane *lane, const struct decision *d, struct choice *ret
         .rule = d->rule,
         .step = look->step,
         .cost_usd = look->cost_usd,
+        .cached_tokens = look->candidate->live.cached_tokens,
         .load = live_load(lane, c, look->candidate->facts.model),
     };
     if (c->deployment)

@@ -20,6 +20,7 @@ struct choice {
                                        none */
     uint16_t step;
     double cost_usd;         /* expected; NAN: not known */
+    double cached_tokens;    /* of the prompt, that it supposedly has already */
     uint64_t hedge_after_ms; /* a second attempt may start then; 0: none, as on every node but the
                                 one where it came in, for hedges of hedges would multiply */
     struct policy_load load; /* as it was known */

@@ -102,7 +102,8 @@ struct deployment_end {
     uint64_t first_byte_us; /* from its beginning; of a failed one until it failed */
     uint64_t decode_us;     /* from the first byte to the last; 0: not known */
     bool is_stream;         /* else its first byte says nothing about its first token */
-    uint32_t input_tokens, output_tokens;
+    uint32_t input_tokens;  /* that it had to work on */
+    uint32_t output_tokens;
 };
 /* Once for each begin; `use` is empty afterwards. True: its breaker opened, others should know. */
 bool deployments_end(struct deployment_use *use, const struct deployment_end *end, uint64_t now_ms,

@@ -261,6 +261,7 @@ enum policy_verdict live_refresh(void *ctx, struct policy_candidate *candidate)
         .turn = NAN,
     };
     fill_figures(c, model, &candidate->live);
+    candidate->live.cached_tokens = prefix_cached_tokens(round->lane, round->x, c);
     if (candidate->facts.spot)
         candidate->live.reclaim_per_hour = SPOT_RECLAIM_PER_HOUR;
     if (c->deployment)

@@ -81,6 +81,7 @@ static void put_learned(struct json *j, const struct policy_live *live)
     put_real_as(j, "running", (double)live->running);
     put_real_as(j, "elapsed_us", live->elapsed_us);
     put_real_as(j, "output_tokens", live->output_tokens);
+    put_real_as(j, "cached_tokens", live->cached_tokens);
     put_real_as(j, "turn", live->turn);
     put_real_as(j, "reclaim_per_hour", live->reclaim_per_hour);
     put_real_as(j, "weight", live->weight);

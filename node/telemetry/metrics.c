@@ -323,6 +323,11 @@ enum err metrics_write(const struct lane *lane, struct buf *out)
     TRY(single(out, "peer_trails_refused_total", "counter",
                "Answers of peers whose trail of nodes made no sense and was left out.",
                m->trails_refused));
+    TRY(single(out, "prompt_tokens_total", "counter", "Of all attempts, estimated.",
+               m->prompt_tokens));
+    TRY(single(out, "prompt_tokens_held_total", "counter",
+               "Of these, what the chosen one was given lately, so that it may have it in a cache.",
+               m->prompt_tokens_held));
     TRY(single(out, "retries_total", "counter", "Attempts after one that failed.", m->retries));
     TRY(hedges(m, out));
     TRY(single(out, "hops_received_total", "counter", "Requests received from peers.", m->hops_in));

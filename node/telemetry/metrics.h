@@ -34,6 +34,8 @@ struct metrics {
     uint64_t failures[ERR_COUNT];        /* error answers and broken streams, by reason */
     struct metrics_histogram duration;   /* inference requests, whole */
     struct metrics_histogram first_byte; /* inference requests, until the answer began */
+    uint64_t prompt_tokens;              /* of attempts, estimated */
+    uint64_t prompt_tokens_held;         /* ... that the chosen one supposedly had already */
     uint64_t retries;
     uint64_t hedges[METRICS_HEDGES];
     uint64_t hops_in;  /* requests received from peers */

@@ -271,7 +271,7 @@ static void the_version_of_a_split_is_the_same_over_hops(void **state)
     assert_true(bytes_equal(e.version, BYTES("v2")));
     c.version = BYTES("v1"); /* of a later attempt, under a newer split */
     assert_int_equal(terms_follow(&w->x, &c), ERR_OK);
-    assert_true(bytes_equal(w->x.terms.version, BYTES("v2")));
+    assert_true(bytes_equal(w->x.terms.version, e.version));
     arena_fini(&w->x.arena);
 }
 
@@ -321,10 +321,8 @@ static void where_all_breakers_are_open_they_are_asked_all_the_same(void **state
             d = c.candidate.peer == peers[i] ? c.candidate.deployment : NULL;
         }
         assert_non_null(d);
-        d->breaker.state = POLICY_OPEN;
-        d->breaker.open_until_ms = UINT64_MAX;
-        if (i < 2)
-            assert_int_equal(times_peer(w, peers[i], 200), 0);
+        d->breaker.state = POLICY_OPEN, d->breaker.open_until_ms = UINT64_MAX;
+        assert_true(i == 2 || times_peer(w, peers[i], 200) == 0);
     }
     assert_string_equal(choice_of(w).reason, "suspect");
     for (size_t i = 0; i < 3; i++)

@@ -124,6 +124,20 @@ static void an_earlier_step_is_not_gone_back_to(void **state)
     assert_ptr_equal(chosen(w), cloud);
 }
 
+static void who_has_the_prompt_already_gets_it_while_it_is_not_busy(void **state)
+{
+    struct decide_world *w = *state;
+    struct policy_candidate *other = add_candidate(w), *holder = add_candidate(w);
+    w->request.input_tokens = 8000;
+    assert_in_range(times_chosen(w, holder, 100), 40, 60);
+    holder->live.cached_tokens = 7000;
+    assert_in_range(times_chosen(w, holder, 100), 80, 100);
+    holder->live.cached_tokens = 1e300; /* no more than there is */
+    assert_in_range(times_chosen(w, holder, 100), 80, 100);
+    holder->live.queued = 40;
+    assert_in_range(times_chosen(w, other, 100), 80, 100);
+}
+
 static void the_last_resort_is_anybody_whom_the_hard_rules_allow(void **state)
 {
     struct decide_world *w = *state;
@@ -422,6 +436,7 @@ int main(void)
         DECIDE_TEST(a_hard_rule_may_compare_request_and_candidate),
         DECIDE_TEST(steps_are_tried_in_their_order),
         DECIDE_TEST(an_earlier_step_is_not_gone_back_to),
+        DECIDE_TEST(who_has_the_prompt_already_gets_it_while_it_is_not_busy),
         DECIDE_TEST(the_last_resort_is_anybody_whom_the_hard_rules_allow),
         DECIDE_TEST(a_step_may_ask_for_another_model),
         DECIDE_TEST(a_model_that_is_to_be_kept_is_not_changed_by_a_step),
