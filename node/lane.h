@@ -49,6 +49,7 @@ struct lane {
     uint64_t epoch;          /* rules in force; 0: none yet */
     uint64_t hedge_after_ms; /* see struct choice; 0: never */
     bool is_public;          /* clients come from beyond loopback, and need a key */
+    bool needs_key;          /* so, or the rules want one of every client */
     enum lane_state state;
 
     /* ingress */

@@ -8,6 +8,7 @@
 #include "node/node.h"
 
 #include "node/egress/backend.h"
+#include "node/ingress/auth.h"
 #include "node/ingress/exchange.h"
 #include "node/ingress/http_conn.h"
 #include "node/ingress/linger.h"
@@ -163,6 +164,8 @@ static void on_rules_change(void *owner, uint32_t kinds)
         mesh_review_keys(n->lane.mesh);
     if (kinds & 1u << REGISTRY_POLICY)
         policies_load(&n->lane);
+    if (kinds & 1u << REGISTRY_SETTING)
+        auth_load(&n->lane);
     candidates_invalidate(&n->lane.candidates);
 }
 
@@ -369,6 +372,7 @@ static enum err open_http(struct node *n, struct buf *message)
     struct io_addr addr;
     enum err e = io_addr_parse(bytes_from_str(n->config.listen_http), &addr);
     n->lane.is_public = e == ERR_OK && !io_addr_is_loopback(&addr) && !n->cfg.allow_insecure_http;
+    n->lane.needs_key = n->lane.is_public;
     if (e == ERR_OK)
         e = http_conn_listen(&n->lane, &addr, API_CLIENT, &n->http);
     if (e != ERR_OK)
@@ -439,6 +443,7 @@ enum err node_open(const struct node_cfg *cfg, struct buf *message, struct node 
     }
     take_epoch(n);
     policies_load(&n->lane);
+    auth_load(&n->lane);
     rules_attach(n->lane.rules, n->lane.mesh);
     LOG(cfg->log, LOG_INFO, "started", LOG_STR("http", n->http_addr), LOG_STR("mesh", n->mesh_addr),
         LOG_STR("tier", tier_name(n->config.tier)), LOG_STR("region", n->config.region),

@@ -1,4 +1,4 @@
-/* See auth.h. Called by http_conn for each request; two reads in LMDB's map. */
+/* See auth.h. Called by http_conn for each request; a key costs two reads in LMDB's map. */
 #include "node/ingress/auth.h"
 
 #include "node/ingress/exchange.h"
@@ -53,13 +53,14 @@ static enum err find_tenant(struct exchange *x, const struct registry_reader *re
     return x->terms.tenant.data ? ERR_OK : ERR_NO_MEMORY;
 }
 
-static bool needs_key(const struct lane *lane, const struct registry_reader *reader)
+void auth_load(struct lane *lane)
 {
+    const struct registry_reader *reader = lane->rules ? rules_reader(lane->rules) : NULL;
     uint64_t required = 0;
-    if (lane->is_public)
-        return true;
-    return reader && registry_setting_number(reader, "clients.require_key", &required) == ERR_OK &&
-           required;
+    lane->needs_key =
+        lane->is_public ||
+        (reader && registry_setting_number(reader, "clients.require_key", &required) == ERR_OK &&
+         required);
 }
 
 enum err auth_client(struct exchange *x)
@@ -69,6 +70,6 @@ enum err auth_client(struct exchange *x)
     struct bytes key;
     TRY(take_key(&x->head, &key));
     if (!key.data)
-        return needs_key(lane, reader) ? ERR_INVALID_API_KEY : ERR_OK;
+        return lane->needs_key ? ERR_INVALID_API_KEY : ERR_OK;
     return reader ? find_tenant(x, reader, key) : ERR_STARTING;
 }

@@ -11,7 +11,10 @@
 #include "base/err.h"
 
 struct exchange;
+struct lane;
 
+/* The settings of the mesh may have changed. */
+void auth_load(struct lane *lane);
 /* At the head of a client's request for an endpoint that needs to know whose it is: fills in
  * terms.tenant and takes the key out of x->head. INVALID_API_KEY: none, unknown, revoked or over,
  * or its tenant is suspended; STARTING: a key came, and there are no rules yet. */
