@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define BLOCK_TOKENS (POLICY_PREFIX_BLOCK / sizeof(uint32_t))
+
 struct router {
     struct deployments deployments;
+    struct policy_prefixes *prefixes;
     struct deployment *rows[WORLD_MEMBERS_MAX];
     uint32_t own[WORLD_MEMBERS_MAX];
     struct policy_candidate items[WORLD_MEMBERS_MAX];
@@ -21,6 +24,7 @@ struct ours {
     struct policy_set *set; /* NULL: what is in force without documents */
     struct router *routers;
     const struct request *asking;
+    struct policy_prefix prefix; /* of what is asked */
 };
 
 static void fail(const char *what)
@@ -38,6 +42,9 @@ static void init_router(struct ours *s, struct router *r)
 {
     static const uint8_t seed[16] = {1};
     deployments_init(&r->deployments, seed);
+    r->prefixes = policy_prefixes_create();
+    if (!r->prefixes)
+        fail("no memory");
     r->candidates = (struct policy_candidates){.items = r->items, .count = s->w->count};
     for (size_t i = 0; i < s->w->count; i++) {
         const struct member_cfg *m = s->w->members[i].cfg;
@@ -96,6 +103,7 @@ static void destroy(void *self)
     for (uint32_t i = 0; i < s->w->cell.routers; i++) {
         policy_pools_clear(&s->routers[i].candidates);
         deployments_fini(&s->routers[i].deployments);
+        policy_prefixes_destroy(s->routers[i].prefixes);
     }
     if (s->set)
         policy_set_destroy(s->set);
@@ -145,10 +153,21 @@ static enum policy_verdict refresh(void *ctx, struct policy_candidate *c)
     if (m->cfg->spot)
         c->live.reclaim_per_hour = 0.05;
     deployments_fill(router->rows[i], now_ms(s), &c->live);
+    c->live.cached_tokens = BLOCK_TOKENS * policy_prefixes_held(router->prefixes, &s->prefix,
+                                                                router->rows[i]->hash, now_ms(s));
     if (s->asking->tried >> i & 1)
         return POLICY_TRIED;
     return policy_breaker_admits(&router->rows[i]->breaker, now_ms(s)) ? POLICY_SPARE
                                                                        : POLICY_BREAKER;
+}
+
+static void read_prefix(struct ours *s, const struct request *r)
+{
+    static const uint8_t seed[16] = {1};
+    const uint32_t *tokens = work_tokens(r);
+    s->prefix.count = 0;
+    for (uint32_t i = 0; i + BLOCK_TOKENS <= r->prompt; i += BLOCK_TOKENS)
+        policy_prefix_add(&s->prefix, seed, bytes_of(tokens + i, POLICY_PREFIX_BLOCK));
 }
 
 static int choose(void *self, struct request *r)
@@ -166,6 +185,7 @@ static int choose(void *self, struct request *r)
                                            .now_ms = now_ms(s),
                                            .key = r->talk};
     s->asking = r;
+    read_prefix(s, r);
     struct policy_ask ask = {.rule = s->set ? policy_set_match(s->set, s->vm, &request)
                                             : policy_rule_default(),
                              .request = &request,
@@ -184,6 +204,8 @@ static int choose(void *self, struct request *r)
     deployments_begin(router->rows[member], load, now_ms(s), &r->use);
     deployments_took(router->rows[member], plan.looks[0].share);
     router->own[member]++;
+    r->cached = (uint32_t)plan.looks[0].candidate->live.cached_tokens;
+    policy_prefixes_give(router->prefixes, &s->prefix, router->rows[member]->hash, now_ms(s));
     return (int)member;
 }
 
@@ -196,7 +218,7 @@ static void ended(void *self, struct request *r, bool is_good)
         .first_byte_us = first_us - r->sent_us,
         .decode_us = s->w->now_us - first_us,
         .is_stream = true,
-        .input_tokens = r->prompt,
+        .input_tokens = r->prompt - r->cached,
         .output_tokens = is_good ? r->tokens : 0,
     };
     s->routers[r->router].own[r->member]--;

@@ -73,6 +73,7 @@ struct request {
     uint64_t sent_us, first_us, done_us; /* at the router; 0: not yet */
     uint32_t tokens;                     /* that came */
     struct deployment_use use;           /* ours.c's */
+    uint32_t cached;                     /* ... tokens that it expected there */
     bool is_failed;
 };
 
