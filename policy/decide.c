@@ -9,6 +9,7 @@
 #define GOOD_MAX POLICY_LOOKED_MAX
 #define MANY 2       /* a sample with so many good ones asks no hints */
 #define DRAWS_MAX 24 /* to find POLICY_SAMPLE_MAX distinct ones */
+#define HOME 0.1     /* of a prompt: who holds so much more of it than the next best draws it */
 #define BAND 0.05    /* an own candidate this close to the best saves the hop */
 /* How strongly a better score draws: what load changes is old, and seen by others too, so that not
  * all run to the same; what no load changes draws more. */
@@ -290,8 +291,19 @@ static double due_of(struct run *run, const struct policy_look *look)
     return isnan(turn) ? wait * rng_unit(run->ask->rng) : turn + wait;
 }
 
-/* An own one that is as good as the best: it saves the hop, and its load is known exactly. Else
- * whose turn it is. */
+/* The best one holds much more of the prompt than the next best. What draws it is of this request
+ * alone, so others with the same old facts do not run after it, and its queue was counted: no need
+ * to spread. What both hold, as a common beginning that many have, decides nothing. */
+static bool is_at_home(const struct run *run)
+{
+    double held = run->good[0].candidate->live.cached_tokens;
+    double next = run->good_count > 1 ? run->good[1].candidate->live.cached_tokens : held;
+    double all = (double)run->ask->request->input_tokens; /* negative: not known */
+    return weight_of(run, 0) >= 1 && all > 0 && held - next > HOME * all;
+}
+
+/* An own one that is as good as the best: it saves the hop, and its load is known exactly. Else the
+ * best if it holds the prompt, else whose turn it is. */
 static size_t choose(struct run *run)
 {
     double bound = run->good[0].score * (1 + BAND), first = INFINITY;
@@ -300,6 +312,7 @@ static size_t choose(struct run *run)
         run->good[i].share = share_of(run, i);
         whole += weight_of(run, i) >= 1;
     }
+    bool is_home = is_at_home(run);
     size_t tried = try_out(run);
     if (tried != SIZE_MAX)
         return tried;
@@ -309,6 +322,8 @@ static size_t choose(struct run *run)
             continue;
         if (look->candidate->facts.local && look->score <= bound)
             return i;
+        if (is_home && i == 0)
+            return 0;
         double due = due_of(run, look);
         if (due < first) {
             first = due;

@@ -63,9 +63,10 @@ static double tokens_in(const struct policy_request *r)
     return known((double)r->input_tokens, INPUT_UNKNOWN, TOKENS_MAX);
 }
 
-static double tokens_to_prefill(const struct policy_request *r, const struct policy_live *l)
+/* One whose model is not loaded holds nothing. */
+static double tokens_cached(const struct policy_request *r, const struct policy_live *l)
 {
-    return fmax(0, tokens_in(r) - known(l->cached_tokens, 0, TOKENS_MAX));
+    return l->warm == 0 ? 0 : fmin(tokens_in(r), known(l->cached_tokens, 0, TOKENS_MAX));
 }
 
 static double tokens_out(const struct policy_request *r, const struct policy_live *l)
@@ -89,13 +90,16 @@ static double answer_us(const struct policy_request *r, const struct policy_live
 {
     double ttft_us = known(l->ttft_p50_us, FIRST_UNKNOWN_US, TIME_MAX_US);
     double first_us = known(l->first_us, ttft_us, TIME_MAX_US);
-    double prefill_us =
-        known(l->prefill_us, PREFILL_UNKNOWN_US, TIME_MAX_US) * tokens_to_prefill(r, l);
+    double token_us = known(l->prefill_us, PREFILL_UNKNOWN_US, TIME_MAX_US);
+    double prefill_us = token_us * tokens_in(r);
+    double saved_us = token_us * tokens_cached(r, l);
     double decode_us = known(l->decode_us, DECODE_UNKNOWN_US, TIME_MAX_US) * tokens_out(r, l);
-    double service_us = policy_estimate_slowness(load) * (first_us + prefill_us + decode_us);
+    double slowness = policy_estimate_slowness(load);
+    double service_us = slowness * (first_us + prefill_us + decode_us);
     double waiting = fmax(0, load - 1) * slots; /* requests ahead that have no slot */
     double cold_us = l->warm == 0 ? COLD_US : 0;
-    double expected_us = waiting * service_us / slots + cold_us + service_us;
+    /* What it holds shortens this request alone, not those ahead of it. */
+    double expected_us = waiting * service_us / slots + cold_us + service_us - slowness * saved_us;
     return fmin(known(l->rtt_us, RTT_UNKNOWN_US, TIME_MAX_US) + lateness(l, expected_us),
                 TIME_MAX_US);
 }

@@ -138,6 +138,49 @@ static void who_has_the_prompt_already_gets_it_while_it_is_not_busy(void **state
     assert_in_range(times_chosen(w, other, 100), 80, 100);
 }
 
+static void a_held_prompt_goes_home_and_what_all_hold_is_spread(void **state)
+{
+    struct decide_world *w = *state;
+    struct policy_candidate *home = add_candidate(w), *others[7];
+    for (size_t i = 0; i < 7; i++)
+        others[i] = add_candidate(w);
+    w->request.input_tokens = 4000;
+    home->live.cached_tokens = 1000;
+    assert_int_equal(times_chosen(w, home, 200), 200);
+    for (size_t i = 0; i < 7; i++)
+        others[i]->live.cached_tokens = 1000;
+    assert_in_range(times_chosen(w, home, 400), 25, 85);
+    w->request.input_tokens = -1; /* how much of it that is nobody knows */
+    home->live.cached_tokens = 1001;
+    assert_in_range(times_chosen(w, home, 400), 25, 85);
+    w->request.input_tokens = 4000;
+    home->live.cached_tokens = 2000;
+    home->live.weight = 0.5; /* it comes back from trouble */
+    assert_in_range(times_chosen(w, home, 200), 1, 50);
+}
+
+static double answer_ms(struct decide_world *w, const struct policy_candidate *c)
+{
+    struct policy_score s;
+    policy_score(&w->strategy.weights, &w->request, c, &s);
+    return s.answer_us / 1000;
+}
+
+static void a_held_prompt_does_not_shorten_the_queue_before_it(void **state)
+{
+    struct decide_world *w = *state;
+    struct policy_candidate *other = add_candidate(w), *holder = add_candidate(w);
+    const double saved_ms = 700;
+    w->request.input_tokens = 8000;
+    holder->live.cached_tokens = 7000;
+    for (int64_t queued = 4; queued <= 400; queued *= 10) {
+        holder->live.queued = other->live.queued = queued;
+        assert_in_range(answer_ms(w, other) - answer_ms(w, holder), saved_ms, 2 * saved_ms + 1);
+    }
+    holder->live.warm = other->live.warm = 0; /* nothing is loaded, so nothing is held */
+    assert_in_range(answer_ms(w, other) - answer_ms(w, holder), 0, 1);
+}
+
 static void the_last_resort_is_anybody_whom_the_hard_rules_allow(void **state)
 {
     struct decide_world *w = *state;
@@ -437,6 +480,8 @@ int main(void)
         DECIDE_TEST(steps_are_tried_in_their_order),
         DECIDE_TEST(an_earlier_step_is_not_gone_back_to),
         DECIDE_TEST(who_has_the_prompt_already_gets_it_while_it_is_not_busy),
+        DECIDE_TEST(a_held_prompt_goes_home_and_what_all_hold_is_spread),
+        DECIDE_TEST(a_held_prompt_does_not_shorten_the_queue_before_it),
         DECIDE_TEST(the_last_resort_is_anybody_whom_the_hard_rules_allow),
         DECIDE_TEST(a_step_may_ask_for_another_model),
         DECIDE_TEST(a_model_that_is_to_be_kept_is_not_changed_by_a_step),
