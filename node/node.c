@@ -119,9 +119,11 @@ static void on_accused(void *owner, struct peer *peer, const uint64_t *hashes, s
                        uint64_t made_ms)
 {
     struct lane *lane = &((struct node *)owner)->lane;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         deployments_report(&lane->candidates.deployments, hashes[i], &peer->id, made_ms,
                            io_now_ms(lane->loop), &lane->rng);
+        rollouts_report(lane, hashes[i], &peer->id, made_ms);
+    }
 }
 
 static void on_abroad(void *owner)

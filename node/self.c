@@ -54,8 +54,9 @@ const struct facts *self_facts(struct self *s, struct lane *lane, const char *ht
         load.capacity += b->state == BACKEND_UP ? b->cfg.concurrency : 0;
     }
     take_labels(s, config);
-    size_t accused =
-        deployments_accused(&lane->candidates.deployments, s->accused, FACTS_ACCUSED_MAX);
+    size_t accused = rollouts_accused(&lane->rollouts, s->accused, FACTS_ACCUSED_MAX / 2);
+    accused += deployments_accused(&lane->candidates.deployments, s->accused + accused,
+                                   FACTS_ACCUSED_MAX - accused);
     s->facts =
         (struct facts){.name = bytes_from_str(config->name),
                        .region = bytes_from_str(config->region),

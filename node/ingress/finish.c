@@ -121,7 +121,8 @@ static void note_rollout(struct exchange *x)
         .latency_us = io_now_us(x->lane->loop) - x->started_us,
         .cost_usd = x->terms.spent_usd > 0 ? x->terms.spent_usd : NAN,
     };
-    rollouts_note(x->lane, &outcome);
+    if (rollouts_note(x->lane, &outcome))
+        mesh_facts_changed(x->lane->mesh);
 }
 
 /* Where a request came in it is known how it went on the whole. */

@@ -51,7 +51,7 @@ struct facts_label {
     struct bytes key, value; /* visible ASCII; the value may be empty */
 };
 
-#define FACTS_ACCUSED_MAX 8 /* deployments that one LOAD accuses; more are left out */
+#define FACTS_ACCUSED_MAX 8 /* that one LOAD accuses; more are left out */
 
 struct facts_backend {
     struct bytes name;
@@ -101,7 +101,8 @@ struct facts {
     struct facts_load load;
     const struct facts_backend *backends;
     size_t backend_count;
-    const uint64_t *accused; /* of what failed it: deployments_hash (node/routing) */
+    const uint64_t *accused; /* hashes of deployments that failed it, and of versions of policies
+                                that broke their guards (node/routing) */
     size_t accused_count;
 };
 

@@ -1,10 +1,13 @@
-/* See rollouts.h. Told by ingress/finish.c, renewed by policies.c. */
+/* See rollouts.h. Told by ingress/finish.c and by peers' records, renewed by policies.c. */
 #include "node/routing/rollouts.h"
 
+#include "base/crypto.h"
 #include "node/lane.h"
 #include "node/mesh/orders.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void rollouts_init(struct rollouts *r)
@@ -27,11 +30,27 @@ static struct rollout *find(const struct rollouts *r, struct bytes name, uint64_
     return NULL;
 }
 
+static struct rollout *find_hash(const struct rollouts *r, uint64_t hash)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->items[i]->hash == hash)
+            return r->items[i];
+    return NULL;
+}
+
 /* --- a new set */
 
 static bool is_of_a_rollout(const struct policy_rule *rule)
 {
     return rule->rollout_percent < 100 || rule->rollout_above > 0;
+}
+
+static uint64_t hash_of(const struct rollout *item)
+{
+    static const uint8_t same_everywhere[16] = {0};
+    char text[POLICY_NAME_MAX + 32];
+    int size = snprintf(text, sizeof text, "policy %s %" PRIu64, item->name, item->version);
+    return crypto_siphash(same_everywhere, bytes_of(text, (size_t)size));
 }
 
 static void watch(struct rollouts *r, const struct policy_rule *rule)
@@ -43,6 +62,7 @@ static void watch(struct rollouts *r, const struct policy_rule *rule)
         return;
     bytes_to_str(rule->name, item->name, sizeof item->name);
     item->version = rule->version;
+    item->hash = hash_of(item);
     policy_sketch_init(&item->latency);
     r->items[r->count++] = item;
 }
@@ -126,6 +146,13 @@ static const struct policy_rule *rule_of(const struct policy_set *set, const str
     return NULL;
 }
 
+/* NULL: this version is not to be judged. */
+static const struct policy_guard *guard_of(const struct lane *lane, const struct rollout *item)
+{
+    const struct policy_rule *rule = rule_of(lane->policies.set, item);
+    return rule && rule->is_guarded && rule->rollout_percent < 100 ? &rule->guard : NULL;
+}
+
 static void withdraw(struct lane *lane, struct rollout *item, const char *why)
 {
     uint64_t p99_us = 0;
@@ -141,13 +168,13 @@ static void withdraw(struct lane *lane, struct rollout *item, const char *why)
                       why);
 }
 
-void rollouts_note(struct lane *lane, const struct rollout_outcome *outcome)
+bool rollouts_note(struct lane *lane, const struct rollout_outcome *outcome)
 {
     struct rollouts *r = &lane->rollouts;
     uint64_t now_ms = io_now_ms(lane->loop);
     struct rollout *item = find(r, outcome->name, outcome->version);
     if (!item || item->is_withdrawn)
-        return;
+        return false;
     item->requests++;
     item->failures += outcome->is_failure;
     if (!outcome->is_failure)
@@ -156,10 +183,61 @@ void rollouts_note(struct lane *lane, const struct rollout_outcome *outcome)
         item->cost_usd += outcome->cost_usd;
         item->priced++;
     }
-    const struct policy_rule *rule = rule_of(lane->policies.set, item);
-    if (!rule || !rule->is_guarded || rule->rollout_percent == 100)
+    const struct policy_guard *guard = guard_of(lane, item);
+    const char *why = guard ? rollouts_judge(guard, item, baseline_of(r, item), now_ms) : NULL;
+    if (!why)
+        return false;
+    item->is_accused = true;
+    withdraw(lane, item, why);
+    return true;
+}
+
+/* --- what others say */
+
+size_t rollouts_accused(const struct rollouts *r, uint64_t *ret_hashes, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->count && count < max; i++)
+        if (r->items[i]->is_accused)
+            ret_hashes[count++] = r->items[i]->hash;
+    return count;
+}
+
+/* That of the same witness, else the oldest: three that count are enough. */
+static struct policy_report *place_for(struct rollout *item, const struct id *witness)
+{
+    struct policy_report *oldest = &item->reports[0];
+    for (size_t i = 0; i < ROLLOUTS_WITNESSES; i++) {
+        struct policy_report *report = &item->reports[i];
+        if (report->made_ms > 0 && id_equal(&report->witness, witness))
+            return report;
+        if (report->made_ms < oldest->made_ms)
+            oldest = report;
+    }
+    return oldest;
+}
+
+static bool is_live(const struct policy_report *report, uint64_t now_ms)
+{
+    return report->made_ms > 0 && now_ms - report->made_ms < ROLLOUTS_WITNESS_MS;
+}
+
+void rollouts_report(struct lane *lane, uint64_t hash, const struct id *witness, uint64_t made_ms)
+{
+    const struct rollouts *r = &lane->rollouts;
+    uint64_t now_ms = io_now_ms(lane->loop);
+    struct rollout *item = find_hash(r, hash);
+    const struct policy_guard *guard = item ? guard_of(lane, item) : NULL;
+    if (!guard || item->is_withdrawn)
         return;
-    const char *why = rollouts_judge(&rule->guard, item, baseline_of(r, item), now_ms);
-    if (why)
-        withdraw(lane, item, why);
+    struct policy_report report = {*witness, made_ms < now_ms ? made_ms : now_ms};
+    struct policy_report *place = place_for(item, witness);
+    if (report.made_ms > place->made_ms)
+        *place = report;
+    size_t live = 0;
+    for (size_t i = 0; i < ROLLOUTS_WITNESSES; i++)
+        live += is_live(&item->reports[i], now_ms);
+    bool is_judged_here = item->requests >= (uint64_t)guard->samples; /* and it keeps its guards */
+    if (live == ROLLOUTS_WITNESSES && !is_judged_here)
+        withdraw(lane, item, "witnesses");
 }

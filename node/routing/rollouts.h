@@ -2,25 +2,35 @@
  * only, this node compares how these fare with how the others of the same name do, and gives the
  * version up when it breaks the document's guards.
  *
- * Each node judges by the requests that came into the mesh there, and gives up for itself: what all
- * nodes see, all give up. That stays so until the document changes. */
+ * Each node judges by the requests that came into the mesh there. What it gave up for what it saw
+ * itself it accuses in its LOAD record, as it does deployments that fail it; one that has seen too
+ * little to judge gives up what three others accuse, and passes that on to nobody. So it ends for
+ * all when few saw it, and liars, unless there are three, end nothing. Given up is given up until
+ * the document changes. */
 #ifndef NODE_ROUTING_ROLLOUTS_H
 #define NODE_ROUTING_ROLLOUTS_H
 
 #include "policy/policy.h"
 
 #define ROLLOUTS_MAX 32 /* versions that are watched: of further ones nothing is judged */
+#define ROLLOUTS_WITNESSES 3
+#define ROLLOUTS_WITNESS_MS                                                                        \
+    30000 /* an accusation counts so long; it is in each LOAD, of which one
+                                     comes in a few seconds */
 
 struct lane;
 
 struct rollout { /* what was seen of one version */
     char name[POLICY_NAME_MAX + 1];
     uint64_t version;
+    uint64_t hash; /* of both, the same on every node: what accusations name */
     uint64_t requests, failures;
     double cost_usd; /* of all that has a known cost */
     uint64_t priced;
     struct policy_sketch latency; /* of what succeeded, the last minute */
     bool is_withdrawn;
+    bool is_accused; /* by this node: it was withdrawn for what was seen here */
+    struct policy_report reports[ROLLOUTS_WITNESSES];
 };
 
 struct rollouts {
@@ -41,8 +51,13 @@ struct rollout_outcome {
     uint64_t latency_us;
     double cost_usd; /* NAN: not known */
 };
-/* A request that came in here is over. */
-void rollouts_note(struct lane *lane, const struct rollout_outcome *outcome);
+/* A request that came in here is over. True: its version was withdrawn, others should know. */
+bool rollouts_note(struct lane *lane, const struct rollout_outcome *outcome);
+
+/* At most `max` hashes of versions that were withdrawn for what was seen here. */
+size_t rollouts_accused(const struct rollouts *r, uint64_t *ret_hashes, size_t max);
+/* `witness` accuses what has this hash; nothing if nobody has. */
+void rollouts_report(struct lane *lane, uint64_t hash, const struct id *witness, uint64_t made_ms);
 
 /* --- for tests */
 /* Why a version breaks its guards against the one before it (NULL: there is none), in a word:

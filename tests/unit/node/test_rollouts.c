@@ -126,6 +126,85 @@ static void whoever_listens_is_told(void **state)
     assert_string_equal(ev->kept[0].guard, "error_rate");
 }
 
+/* --- what others say */
+
+static uint64_t accused(struct lane_world *w)
+{
+    uint64_t hash = 0;
+    return rollouts_accused(&w->lane.rollouts, &hash, 1) ? hash : 0;
+}
+
+/* The name of version 2, as a node that gave it up tells it. */
+static uint64_t learn_hash(struct lane_world *w)
+{
+    take_documents(w);
+    for (int i = 0; i < 20; i++)
+        note(w, 2, true, 10, NAN);
+    uint64_t hash = accused(w);
+    assert_int_not_equal(hash, 0);
+    rollouts_fini(&w->lane.rollouts);
+    rollouts_init(&w->lane.rollouts);
+    take_documents(w);
+    assert_in_range(share(w), 30, 70);
+    return hash;
+}
+
+static void report(struct lane_world *w, uint64_t hash, uint8_t witness, uint64_t ago_ms)
+{
+    const struct id id = {{witness}};
+    rollouts_report(&w->lane, hash, &id, io_now_ms(w->lane.loop) - ago_ms);
+}
+
+static void three_others_withdraw_what_was_seen_too_little_of(void **state)
+{
+    struct lane_world *w = *state;
+    uint64_t hash = learn_hash(w);
+    note(w, 2, false, 10, NAN);
+    report(w, hash, 1, 0);
+    report(w, hash, 2, 0);
+    assert_in_range(share(w), 30, 70);
+    report(w, hash, 3, 0);
+    assert_int_equal(share(w), 0);
+    const struct events *ev = mesh_events(&w->mesh);
+    assert_string_equal(ev->kept[ev->count - 1].guard, "witnesses");
+    assert_int_equal(accused(w), 0); /* what rests on others' is not passed on */
+    take_documents(w);
+    assert_int_equal(share(w), 0);
+}
+
+static void liars_withdraw_nothing_unless_there_are_three(void **state)
+{
+    struct lane_world *w = *state;
+    uint64_t hash = learn_hash(w);
+    for (int i = 0; i < 100; i++)
+        report(w, hash, (uint8_t)(1 + i % 2), 0);
+    report(w, hash + 1, 3, 0);
+    assert_in_range(share(w), 30, 70);
+}
+
+static void accusations_grow_old(void **state)
+{
+    struct lane_world *w = *state;
+    uint64_t hash = learn_hash(w);
+    report(w, hash, 1, ROLLOUTS_WITNESS_MS);
+    report(w, hash, 2, 0);
+    report(w, hash, 3, 0);
+    assert_in_range(share(w), 30, 70);
+    report(w, hash, 1, 1); /* it says so again */
+    assert_int_equal(share(w), 0);
+}
+
+static void who_has_seen_enough_believes_himself(void **state)
+{
+    struct lane_world *w = *state;
+    uint64_t hash = learn_hash(w);
+    for (int i = 0; i < 20; i++)
+        note(w, 2, false, 10, NAN);
+    for (uint8_t witness = 1; witness < 9; witness++)
+        report(w, hash, witness, 0);
+    assert_in_range(share(w), 30, 70);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +215,10 @@ int main(void)
         LANE_TEST(slowness_withdraws_it),
         LANE_TEST(costing_more_than_the_older_one_withdraws_it),
         LANE_TEST(whoever_listens_is_told),
+        LANE_TEST(three_others_withdraw_what_was_seen_too_little_of),
+        LANE_TEST(liars_withdraw_nothing_unless_there_are_three),
+        LANE_TEST(accusations_grow_old),
+        LANE_TEST(who_has_seen_enough_believes_himself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
