@@ -89,6 +89,29 @@ static void blocks_beyond_the_most_do_not_count(void **state)
     assert_float_equal(held(*state, letters, A, NOW), POLICY_PREFIX_BLOCKS_MAX, 0.2);
 }
 
+static uint64_t hash_of(const uint8_t key[16], const uint8_t block[POLICY_PREFIX_BLOCK])
+{
+    struct policy_prefix p = {.count = 0};
+    policy_prefix_add(&p, key, bytes_of(block, POLICY_PREFIX_BLOCK));
+    return p.chain[0];
+}
+
+static void every_bit_and_the_seed_make_another_block(void **state)
+{
+    static const uint8_t other[16] = {[15] = 7}, none[16] = {0};
+    uint8_t block[POLICY_PREFIX_BLOCK] = {0};
+    uint64_t plain = hash_of(seed, block);
+    (void)state;
+    assert_int_not_equal(hash_of(other, block), plain);
+    assert_int_not_equal(hash_of(none, block), plain);
+    for (size_t i = 0; i < 8 * sizeof block; i++) {
+        block[i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_int_not_equal(hash_of(seed, block), plain);
+        block[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    assert_int_equal(hash_of(seed, block), plain);
+}
+
 static void the_newest_of_many_are_kept(void **state)
 {
     for (uint64_t i = 0; i < 200000; i++)
@@ -110,6 +133,7 @@ int main(void)
         TEST(nobody_else_holds_it),
         TEST(it_fades_until_it_is_given_again),
         TEST(blocks_beyond_the_most_do_not_count),
+        TEST(every_bit_and_the_seed_make_another_block),
         TEST(the_newest_of_many_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
