@@ -14,9 +14,8 @@
 
 #define ROLLOUTS_MAX 32 /* versions that are watched: of further ones nothing is judged */
 #define ROLLOUTS_WITNESSES 3
-#define ROLLOUTS_WITNESS_MS                                                                        \
-    30000 /* an accusation counts so long; it is in each LOAD, of which one
-                                     comes in a few seconds */
+/* An accusation counts so long; it is in each LOAD, of which one comes in a few seconds. */
+#define ROLLOUTS_WITNESS_MS 30000
 
 struct lane;
 
