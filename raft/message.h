@@ -23,7 +23,7 @@ enum raft_message_type {
     RAFT_READ_REPLY,   /* ok: index; context */
     RAFT_TIMEOUT_NOW,  /* campaign at once: the leader hands over */
     RAFT_FETCH,        /* records index to hint: mine are unreadable, or I hear no leader */
-    RAFT_FETCHED,      /* records from index on; none: cannot. commit */
+    RAFT_FETCHED,      /* records from index on; none: cannot. commit; a leader: hint, last + 1 */
     RAFT_LOST,         /* your disk is older than one that I have seen you with */
     RAFT_MESSAGE_TYPES,
 };

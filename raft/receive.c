@@ -47,6 +47,7 @@ enum err raft_truncate(struct raft *r, uint64_t from)
                       raft_log_config(&r->log, r->log.last)->index >= from;
     bool was_written = from <= r->log.written;
     TRY(raft_log_truncate(&r->log, from));
+    r->repair_question = 0;
     for (size_t i = 0; i < r->write_count; i++) {
         struct raft_waiting_write *w = &r->writes[(r->write_head + i) % RAFT_WRITES_MAX];
         if (w->last >= from) /* its completion speaks of records that are no more */

@@ -5,8 +5,9 @@
  *
  * Unreadable records in the middle of the log. They were acknowledged, so the log is not shorter
  * for it: the node neither campaigns nor appends until they are back. The leader sends them like
- * any others; without one, members are asked, and the answer is believed as far as it is committed
- * or fits between what is readable, by the chain of hashes. */
+ * any others; one that has nothing to send there is asked, and says so. Without a leader members
+ * are asked, and the answer is believed as far as it is committed or fits between what is readable,
+ * by the chain of hashes. */
 #include "raft/inner.h"
 
 void raft_repair_run(struct raft *r)
@@ -14,15 +15,17 @@ void raft_repair_run(struct raft *r)
     if (!r->log.bad_first || r->now_ms < r->repair_due_ms || r->hard.known_count == 0)
         return;
     r->repair_due_ms = r->now_ms + r->cfg.election_ms / 2;
-    if (!id_is_zero(&r->leader))
-        return;
+    bool is_led = !id_is_zero(&r->leader);
+    if (is_led && r->log.bad_first <= r->commit)
+        return; /* it sends them */
     /* The configuration may be among what cannot be read: all who were heard of are asked. */
     const struct raft_known *k = &r->hard.known[r->next_repairer++ % r->hard.known_count];
-    struct raft_message *m = raft_post(r, RAFT_FETCH, &k->id, 0);
+    struct raft_message *m = raft_post(r, RAFT_FETCH, is_led ? &r->leader : &k->id, 0);
     if (!m)
         return;
     m->index = r->log.bad_first;
     m->hint = r->log.bad_last;
+    r->repair_question = m->context = ++r->context;
 }
 
 void raft_on_fetch(struct raft *r, const struct raft_message *m)
@@ -36,6 +39,8 @@ void raft_on_fetch(struct raft *r, const struct raft_message *m)
         return;
     reply->index = m->index;
     reply->commit = r->commit;
+    reply->context = m->context;
+    reply->hint = r->role == RAFT_LEADER ? r->log.last + 1 : 0;
     reply->records = records;
     reply->count = count;
 }
@@ -98,6 +103,16 @@ static bool fits_above(const struct raft *r, const struct repair *repair)
            memcmp(e.prev, repair->hash, sizeof(e.prev)) == 0;
 }
 
+/* This term's leader was asked after they had become unreadable, and its log ends before them: in
+ * its term nobody has acknowledged them, and what was committed in earlier ones it has. An answer
+ * to an earlier question tells nothing: since then it may have sent them. */
+static bool are_none_of_the_log(const struct raft *r, const struct raft_message *m)
+{
+    return id_equal(&m->from, &r->leader) && m->term == r->hard.term &&
+           m->context == r->repair_question && m->hint > 0 && m->hint <= r->log.bad_first &&
+           r->log.bad_first > r->commit;
+}
+
 /* From the leader (APPEND: all is to be believed) or from another member. */
 void raft_on_fetched(struct raft *r, const struct raft_message *m)
 {
@@ -107,6 +122,11 @@ void raft_on_fetched(struct raft *r, const struct raft_message *m)
     struct repair repair;
     if (!l->bad_first) {
         raft_take_committed(r, m);
+        return;
+    }
+    if (are_none_of_the_log(r, m)) {
+        if (raft_truncate(r, l->bad_first) != ERR_OK)
+            raft_refuse(r, ERR_CORRUPT);
         return;
     }
     if (r->repair_token || first > l->bad_first || first <= l->base.index || r->is_full)
@@ -135,6 +155,7 @@ void raft_on_fetched(struct raft *r, const struct raft_message *m)
     w->record_count = repair.count;
     w->records = copy;
     r->repair_token = r->token + 1; /* of the write of this step */
+    r->repair_question = 0;
     r->counts.fetched += repair.count;
 }
 

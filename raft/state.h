@@ -109,6 +109,7 @@ struct raft {
     uint64_t chunk_tag;
     size_t next_source;
     uint64_t repair_token, repair_due_ms;
+    uint64_t repair_question; /* context of the last one about the present gap; 0: none */
     size_t next_repairer;
 
     struct raft_waiting_write writes[RAFT_WRITES_MAX];

@@ -216,6 +216,76 @@ static void records_of_members_fill_a_gap_as_far_as_they_are_committed(void **st
     assert_false(sent(RAFT_VOTE_REPLY)->ok); /* its own end is not known yet */
 }
 
+/* Records 2 and 3 are unreadable and not committed; `other` leads and has neither. */
+static uint64_t ask_the_leader_of_a_gap(void)
+{
+    struct raft_cfg cfg;
+    struct raft_boot boot = {.hard = {.term = 1, .store = 1, .boot = 4}, .applied = 1, .last = 3};
+    create(3, NULL);
+    raft_destroy(f.core);
+    boot.base = (struct raft_base){.index = 1, .term = 1};
+    boot.base.config =
+        (struct raft_config){2, {{{{1}}, 1, 0, true, false}, {{{2}}, 2, 0, true, false}}};
+    raft_cfg_init(&cfg);
+    cfg.self = self;
+    cfg.fresh_store = 77;
+    cfg.draw = 5;
+    cfg.ops.read = read_nothing;
+    cfg.now_ms = f.now_ms;
+    assert_int_equal(raft_create(&cfg, &boot, &f.core), ERR_OK);
+    step((struct raft_event){.type = RAFT_TICK});
+    persist();
+    receive((struct raft_message){.type = RAFT_APPEND, .term = 5, .index = 1, .log_term = 1});
+    persist();
+    f.now_ms += 600;
+    step((struct raft_event){.type = RAFT_TICK});
+    const struct raft_message *question = sent(RAFT_FETCH);
+    assert_non_null(question);
+    assert_true(id_equal(&question->to, &other));
+    assert_int_equal(status().last, 3);
+    return question->context;
+}
+
+static struct raft_message nothing_there(uint64_t context, uint64_t last)
+{
+    return (struct raft_message){.type = RAFT_FETCHED,
+                                 .term = 5,
+                                 .index = 2,
+                                 .commit = 1,
+                                 .context = context,
+                                 .hint = last + 1};
+}
+
+static void what_the_leader_has_not_goes_where_it_cannot_be_read(void **state)
+{
+    (void)state;
+    receive(nothing_there(ask_the_leader_of_a_gap(), 1));
+    assert_int_equal(status().last, 1);
+    assert_int_equal(status().unreadable_first, 0);
+    persist();
+    assert_int_equal(status().durable, 1);
+}
+
+static void it_stays_if_the_leader_has_it_or_was_asked_before_or_leads_no_more(void **state)
+{
+    (void)state;
+    uint64_t context = ask_the_leader_of_a_gap();
+    receive(nothing_there(context, 2));
+    receive(nothing_there(context - 1, 1));
+    struct raft_message m = nothing_there(context, 1);
+    m.hint = 0; /* of a member, or an older program */
+    receive(m);
+    m = nothing_there(context, 1);
+    m.from = third;
+    receive(m);
+    assert_int_equal(status().last, 3);
+    receive((struct raft_message){
+        .type = RAFT_APPEND, .term = 6, .index = 1, .log_term = 1, .from = third});
+    persist();
+    receive(nothing_there(context, 1));
+    assert_int_equal(status().last, 3);
+}
+
 /* FETCHED by `other`, which is in term 3: records 2 and 3. */
 static struct raft_message two_fetched(uint64_t commit)
 {
@@ -437,6 +507,8 @@ int main(void)
         TEST(absurd_numbers_are_refused),
         TEST(a_full_disk_takes_no_records_and_says_so),
         TEST(records_of_members_fill_a_gap_as_far_as_they_are_committed),
+        TEST(what_the_leader_has_not_goes_where_it_cannot_be_read),
+        TEST(it_stays_if_the_leader_has_it_or_was_asked_before_or_leads_no_more),
         TEST(without_a_leader_what_members_committed_is_taken_and_no_more),
         TEST(with_a_leader_only_its_records_are_taken),
         TEST(who_refuses_a_pre_vote_and_has_more_is_asked_for_it),
